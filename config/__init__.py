@@ -1,0 +1,5 @@
+"""Composition root: may import every app, imported by none."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

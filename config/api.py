@@ -1,0 +1,34 @@
+"""API v1 of a tenant, and the part of it that the platform host has too."""
+
+from typing import Any
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from agents.api import AgentViewSet, ExecuteView, RunViewSet, ToolViewSet
+from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
+from hitl.api import ReviewViewSet
+
+evidence = SimpleRouter(trailing_slash=False)
+evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
+evidence.register("governance/audit", AuditEventViewSet, basename="audit-event")
+
+work = SimpleRouter(trailing_slash=False)
+work.register("agents", AgentViewSet)
+work.register("runs", RunViewSet)
+work.register("tools", ToolViewSet)
+work.register("hitl/queue", ReviewViewSet, basename="review")
+
+platform_urls: list[Any] = [
+    path("auth/login", LoginView.as_view(), name="api-login"),
+    path("auth/logout", LogoutView.as_view(), name="api-logout"),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("", include(evidence.urls)),
+]
+tenant_urls: list[Any] = [
+    *platform_urls,
+    path("agents/<uuid:pk>/execute", ExecuteView.as_view(), name="agent-execute"),
+    path("", include(work.urls)),
+]

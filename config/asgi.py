@@ -1,0 +1,42 @@
+"""ASGI: static files without Django, HTTP through Django, WebSockets through the one consumer."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.apps import apps  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.urls import path  # noqa: E402
+from starlette.staticfiles import StaticFiles  # noqa: E402
+
+from tenants.kernel.consumers import LiveConsumer  # noqa: E402
+
+static = StaticFiles(
+    directory=settings.STATICFILES_DIRS[0],
+    packages=[(app.name, "static") for app in apps.get_app_configs() if (Path(app.path) / "static").is_dir()],
+)
+
+
+async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve collected static files directly, everything else through Django."""
+    if scope["path"].startswith(settings.STATIC_URL):
+        scope = {
+            **scope,
+            "path": scope["path"].removeprefix(settings.STATIC_URL.rstrip("/")),
+            "root_path": "",
+        }
+        await static(scope, receive, send)
+    else:
+        await django_application(scope, receive, send)
+
+
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": URLRouter([path("ws/live", LiveConsumer.as_asgi())])}
+)

@@ -1,0 +1,59 @@
+"""Prometheus metrics: the process for everybody, a tenant's counts for those who may see its runs."""
+
+from collections.abc import Iterable, Iterator
+
+from django.db import connection
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+COUNTS = {
+    "countersign_runs": ("Runs by status", "SELECT status, count(*) FROM agents_run GROUP BY status"),
+    "countersign_reviews": ("Reviews by status", "SELECT status, count(*) FROM hitl_review GROUP BY status"),
+}
+OLDEST = """
+SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM hitl_review WHERE status = 'pending'
+"""
+
+
+class TenantCollector(Collector):
+    """Counts of one tenant's runs and reviews, taken when asked."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield one gauge a count."""
+        return self._gauges()
+
+    def _gauges(self) -> Iterator[Metric]:
+        with connection.cursor() as cursor:
+            for name, (text, query) in COUNTS.items():
+                gauge = GaugeMetricFamily(name, text, labels=["status"])
+                cursor.execute(query)
+                for status, count in cursor.fetchall():
+                    gauge.add_metric([status], count)
+                yield gauge
+            cursor.execute(OLDEST)
+            yield GaugeMetricFamily(
+                "countersign_oldest_pending_review_seconds",
+                "Age of the oldest pending review",
+                cursor.fetchone()[0],
+            )
+
+
+class MetricsView(APIView):
+    """`/metrics`; send a bearer token to see the tenant's counts too."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        """Answer in the Prometheus text format."""
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        if request.user.has_perm("agents.view_run"):
+            registry.register(TenantCollector())
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,247 @@
+"""Settings shared by every environment; the environment itself is read in config.env."""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from config import env as _env
+
+ENV = _env.read()
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+SECRET_KEY = ENV.secret_key.get_secret_value()
+DEBUG = False
+PLATFORM_HOST = ENV.platform_host
+ALLOWED_HOSTS = ENV.allowed_hosts or [PLATFORM_HOST, f".{PLATFORM_HOST}"]
+DEMO = False
+
+# --- Apps: the public schema holds the platform, every tenant schema holds its own people and work.
+_CONTRIB = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "config.apps.CountersignAdminConfig",
+    "guardian",
+    "auditlog",
+    "knox",
+]
+_FACES = [
+    "unfold.apps.BasicAppConfig",  # before django_tenants: both ship admin/app_list.html
+    "django_tenants",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+]
+SHARED_APPS = [*_FACES, "tenants", *_CONTRIB, "governance"]
+TENANT_APPS = [*_CONTRIB, "governance", "hitl", "agents"]
+INSTALLED_APPS = [*SHARED_APPS, "hitl", "agents"]
+
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+PUBLIC_SCHEMA_URLCONF = "config.urls_public"
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+PG_EXTRA_SEARCH_PATHS = ["extensions"]
+SKIP_PG_EXTRA_VALIDATION = True  # validating queries the database while apps load, inside uvicorn's loop
+TENANT_LIMIT_SET_CALLS = True  # one SET search_path per switch; see docs/decisions/0002
+
+DATABASES: dict[str, Any] = {
+    "default": {
+        **dj_database_url.parse(ENV.database_url),
+        "ENGINE": "tenants.kernel.postgresql",
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
+            "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=15000",
+        },
+    }
+}
+DATABASE_OWNER_URL = ENV.database_owner_url or ENV.database_url
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": ENV.redis_url,
+        "KEY_FUNCTION": "tenants.kernel.context.cache_key",
+        "KEY_PREFIX": "cs",
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": ENV.redis_url, "socket_timeout": None}], "prefix": "cs"},
+    }
+}
+
+# --- Celery: a message is a doorbell; PostgreSQL holds the work.
+CELERY_BROKER_URL = ENV.redis_url
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "global_keyprefix": "cs:",
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BEAT_SCHEDULE = {
+    "seal-audit-logs": {"task": "governance.seal_audit_logs", "schedule": 2.0},
+    "sweep-runs": {"task": "agents.sweep_runs", "schedule": 5.0},
+    "expire-reviews": {"task": "hitl.expire_reviews", "schedule": 10.0},
+}
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "tenants.middleware.TenantMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "governance.audit.configuration.ConfigurationAuditMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ]
+        },
+    }
+]
+
+# --- People
+AUTH_USER_MODEL = "governance.User"
+AUTHENTICATION_BACKENDS = [
+    "governance.access.backends.PeopleBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.kernel.api.DenyUnlessGranted"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "tenants.kernel.api.CursorPage",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "tenants.kernel.api.problem_response",
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_MODEL": "knox.AuthToken",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Countersign API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+UNFOLD = {
+    "SITE_TITLE": "Countersign",
+    "SITE_HEADER": "Countersign",
+    "SITE_SUBHEADER": "No agent acts alone",
+    "SITE_SYMBOL": "verified_user",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+}
+
+# --- Agents
+OPENAI_API_KEY = ENV.openai_api_key.get_secret_value()
+OPENAI_BASE_URL = ENV.openai_base_url
+OPENAI_MODEL = ENV.openai_model
+MODEL_TIMEOUT_S = ENV.model_timeout_s
+RUN_LEASE_S = 120
+RUN_MAX_STEPS = 100
+REVIEW_TTL_S = 3600
+AUDIT_SIGNING_KEY = ENV.audit_signing_key.get_secret_value() if ENV.audit_signing_key else ""
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(tenant)s] %(message)s"},
+    },
+    "filters": {"tenant": {"()": "config.logging.TenantFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tenant"]},
+    },
+    "root": {"handlers": ["stderr"], "level": ENV.log_level},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,17 @@
+"""URLs of a tenant's host."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config import api, health
+from config.metrics import MetricsView
+
+urlpatterns = [
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
+    path("api/v1/", include(api.tenant_urls)),
+    path("admin/", admin.site.urls),
+    path("", include("hitl.urls")),
+    path("", include("agents.urls")),
+]

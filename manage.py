@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Django's command line. Framework commands work on the platform schema; ours name their tenant."""
+
+import os
+import sys
+
+FRAMEWORK_COMMANDS = {
+    "check",
+    "collectstatic",
+    "makemigrations",
+    "migrate_schemas",
+    "showmigrations",
+    "spectacular",
+}
+
+
+def main() -> None:
+    """Run one management command; only schema-level framework commands get a context by default."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+    from django.core.management import execute_from_command_line
+
+    if len(sys.argv) > 1 and sys.argv[1] in FRAMEWORK_COMMANDS:
+        import django
+
+        django.setup()
+        from tenants.kernel.context import platform_context
+
+        with platform_context():
+            execute_from_command_line(sys.argv)
+    else:
+        execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
