@@ -1,0 +1,5 @@
+"""Index of this app's admin; config.admin registers it on the platform's site."""
+
+from tenants.tenancy.admin import DomainAdmin, TenantAdmin
+
+__all__ = ["DomainAdmin", "TenantAdmin"]

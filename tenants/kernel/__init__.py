@@ -1,0 +1,1 @@
+"""What two or more apps stand on. No tables."""

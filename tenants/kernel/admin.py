@@ -1,0 +1,32 @@
+"""The admin theme, in one place: admin classes take these bases and never import the theme."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+__all__ = ["ConfigAdmin", "EvidenceAdmin", "TabularInline"]
+
+
+class ConfigAdmin(ModelAdmin):  # type: ignore[misc]  # untyped upstream
+    """Configuration that permitted people edit; django-auditlog records each change."""
+
+    list_per_page = 50
+
+
+class EvidenceAdmin(ModelAdmin):  # type: ignore[misc]  # untyped upstream
+    """Evidence: read by those with the view permission, changed by nobody, superusers included."""
+
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False

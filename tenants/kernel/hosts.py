@@ -1,0 +1,19 @@
+"""Find the tenant that a Host header names."""
+
+from typing import cast
+
+from django.http.request import split_domain_port
+from django_tenants.utils import get_tenant_domain_model
+
+from tenants.kernel.context import HasSchema, platform_context
+from tenants.kernel.errors import UnknownTenant
+
+
+def tenant_of_host(host: str) -> HasSchema:
+    """Return the tenant of a Host header value; raise UnknownTenant naming the host."""
+    name = split_domain_port(host.lower())[0]
+    with platform_context():
+        domain = get_tenant_domain_model().objects.select_related("tenant").filter(domain=name).first()
+    if domain is None:
+        raise UnknownTenant(f"No tenant answers at '{name}'.", host=name)
+    return cast(HasSchema, domain.tenant)

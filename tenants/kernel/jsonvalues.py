@@ -1,0 +1,48 @@
+"""JSON values that PostgreSQL and RFC 8785 both accept."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+from tenants.kernel.errors import InvalidInput
+
+JsonObject = dict[str, Any]
+
+
+def canonical(value: Any) -> bytes:
+    """Return the RFC 8785 form; raise InvalidInput for NaN, infinities, big integers and non-JSON values."""
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise InvalidInput(f"The value has no canonical JSON form: {error}") from error
+
+
+def sha256_hex(value: Any) -> str:
+    """Return the SHA-256 of the RFC 8785 form, in hex."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def storable(value: Any) -> Any:
+    """Return a copy that jsonb can hold and RFC 8785 can hash.
+
+    NUL and lone surrogates become U+FFFD; numbers from 2**53 on and non-finite floats become strings.
+    Use it on text that came from outside (models, tools, requests) before it is stored.
+    """
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return value.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        case int():
+            return value if abs(value) < 2**53 else str(value)
+        case float():
+            # jsonb writes 1e22 out in full, so it would come back as an integer without a canonical form.
+            return value if abs(value) < 2**53 else str(value)
+        case Mapping():
+            return {storable(str(key)): storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [storable(item) for item in value]
+        case _:
+            return storable(str(value))

@@ -1,0 +1,53 @@
+"""Bases for tables."""
+
+import os
+import time
+import uuid
+from typing import Any, Self
+
+from django.db import models
+
+from tenants.kernel.errors import StaleTransition
+
+
+def uuid7() -> uuid.UUID:
+    """Return a time-ordered UUID (RFC 9562 section 5.7), so that new rows land at the end of an index."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
+
+
+class Identified(models.Model):
+    """A row with a time-ordered UUID as primary key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class StatusModel(Identified):
+    """A row whose `status` moves only along `TRANSITIONS`, by conditional update."""
+
+    TRANSITIONS: dict[str, frozenset[str]] = {}
+    status: Any
+
+    class Meta:
+        abstract = True
+
+    def transition(self, new: str, **changes: Any) -> Self:
+        """Move to `new` and set `changes`; raise StaleTransition if somebody was first.
+
+        The update asks for the status this object was read with, so of two writers one wins.
+        """
+        old = str(self.status)
+        if new not in self.TRANSITIONS.get(old, frozenset()):
+            raise StaleTransition(f"{self._meta.verbose_name} is {old} and cannot become {new}.", status=old)
+        moved = type(self)._default_manager.filter(pk=self.pk, status=old).update(status=new, **changes)
+        if not moved:
+            raise StaleTransition(f"{self._meta.verbose_name} is no longer {old}.", status=old)
+        self.status = new
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return self

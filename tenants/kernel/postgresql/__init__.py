@@ -1,0 +1,1 @@
+"""django-tenants' PostgreSQL backend, without its habit of falling back to `public`."""

@@ -1,0 +1,41 @@
+"""`manage.py tenants`: list tenants, create one."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tenants.kernel.context import platform_context
+from tenants.kernel.errors import DomainError
+from tenants.tenancy.models import Tenant
+from tenants.tenancy.operations import provision
+
+
+class Command(BaseCommand):
+    """`tenants list` and `tenants create SCHEMA --name NAME [--domain HOST]`."""
+
+    help = "List tenants or create one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the two subcommands."""
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("list")
+        create = actions.add_parser("create")
+        create.add_argument("schema")
+        create.add_argument("--name", required=True)
+        create.add_argument("--domain", help="host name; default SCHEMA.PLATFORM_HOST")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the chosen subcommand."""
+        if options["action"] == "list":
+            with platform_context():
+                for tenant in Tenant.objects.prefetch_related("domains").order_by("schema_name"):
+                    hosts = ", ".join(domain.domain for domain in tenant.domains.all())
+                    self.stdout.write(f"{tenant.schema_name}\t{tenant.name}\t{hosts}")
+            return
+        domain = options["domain"] or f"{options['schema']}.{settings.PLATFORM_HOST}"
+        try:
+            tenant = provision(schema=options["schema"], name=options["name"], domain=domain)
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(f"Created {tenant.name} at {domain}.")

@@ -1,0 +1,5 @@
+"""Index of this app's tables."""
+
+from tenants.tenancy.models import Domain, SchemaTemplate, Tenant
+
+__all__ = ["Domain", "SchemaTemplate", "Tenant"]

@@ -1,0 +1,1 @@
+"""Tenants, their hosts and their schemas."""
