@@ -1,0 +1,40 @@
+"""Principals: people, and the identities under which agents act."""
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class User(AbstractUser):
+    """A principal of one tenant (or, in the public schema, of the platform)."""
+
+    class Kind(models.TextChoices):
+        PERSON = "person"
+        AGENT = "agent"
+
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PERSON, editable=False)
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                name="agents_are_never_staff",
+                condition=models.Q(kind="person") | models.Q(is_staff=False, is_superuser=False),
+            )
+        ]
+
+
+class IdempotencyRecord(models.Model):
+    """The first answer given to an Idempotency-Key, kept to be given again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_answer_per_key")]
+
+    def __str__(self) -> str:
+        return self.key

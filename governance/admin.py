@@ -1,0 +1,17 @@
+"""Index of this app's admin, and its registration on the tenant's site."""
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+
+from governance.access.admin import GroupAdmin, UserAdmin
+from governance.access.models import User
+from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
+from governance.audit.models import AuditCheckpoint, AuditEvent
+
+admin.site.unregister(Group)
+admin.site.register(Group, GroupAdmin)
+admin.site.register(User, UserAdmin)
+admin.site.register(AuditEvent, AuditEventAdmin)
+admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
+
+__all__ = ["AuditEventAdmin", "UserAdmin"]

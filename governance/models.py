@@ -1,0 +1,7 @@
+"""Index of this app's tables."""
+
+from governance.access.models import IdempotencyRecord, User
+from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
+from governance.policies.models import PolicyDecision
+
+__all__ = ["AuditCheckpoint", "AuditEvent", "AuditLeaf", "IdempotencyRecord", "PolicyDecision", "User"]

@@ -1,0 +1,1 @@
+"""What is allowed, and on what terms. Pure."""

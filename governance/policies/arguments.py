@@ -1,0 +1,33 @@
+"""Check a tool call's arguments against the tool's JSON Schema. Pure."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import rfc8785
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing.exceptions import Unresolvable
+
+from tenants.kernel.jsonvalues import JsonObject
+
+
+@lru_cache(maxsize=1024)
+def _validator(canonical_schema: bytes) -> Draft202012Validator:
+    schema = json.loads(canonical_schema)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def problems(schema: JsonObject, arguments: Any) -> list[dict[str, str]]:
+    """Return what is wrong as `[{"at": "/path", "message": …}]`, empty if the arguments fit.
+
+    A schema that is itself malformed, or that refers outside itself, fits nothing.
+    """
+    try:
+        found = sorted(
+            _validator(rfc8785.dumps(schema)).iter_errors(arguments), key=lambda e: list(map(str, e.path))
+        )
+    except (SchemaError, Unresolvable, rfc8785.CanonicalizationError) as error:
+        return [{"at": "/", "message": f"The tool's schema cannot be used: {error}"}]
+    return [{"at": "/" + "/".join(map(str, error.path)), "message": error.message} for error in found]

@@ -1,0 +1,208 @@
+"""Values that cross the border into governance. No Django."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from tenants.kernel.jsonvalues import JsonObject, sha256_hex
+
+BINDING_VERSION = 1
+
+
+class Risk(StrEnum):
+    """How much harm a tool can do, in rising order."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class EffectClass(StrEnum):
+    """What repeating a call would do."""
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"
+    NON_IDEMPOTENT = "non_idempotent"
+
+
+class Effect(StrEnum):
+    """What the gate decided."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+    REQUIRE_APPROVAL = "require_approval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who did something: a person, an agent or the platform itself."""
+
+    kind: str
+    id: str
+    name: str
+
+
+SYSTEM = Actor(kind="system", id="", name="countersign")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What something was done to."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserRef:
+    """The person on whose behalf an agent acts."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRef:
+    """The agent, its version and the principal whose rights it has."""
+
+    id: str
+    name: str
+    version: int
+    principal_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRef:
+    """The tool as it stood when the call was proposed."""
+
+    id: int
+    name: str
+    risk: Risk
+    effect: EffectClass
+    parameters: JsonObject
+    schema_version: str
+    enabled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRef:
+    """Where in which run the call was proposed."""
+
+    run_id: str
+    step_id: str
+    trace_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRequest:
+    """One proposed side effect, complete: what a decision is made on and an approval is bound to."""
+
+    tenant: str
+    user: UserRef
+    agent: AgentRef
+    tool: ToolRef
+    arguments: JsonObject
+    run: RunRef
+
+    def digest(self) -> str:
+        """Return the SHA-256, in hex, of the RFC 8785 form of the action.
+
+        Raises InvalidInput where the arguments have no canonical form (NaN, integers over 2**53).
+        """
+        return sha256_hex(
+            {
+                "binding_version": BINDING_VERSION,
+                "tenant": self.tenant,
+                "subject": {"id": self.user.id, "name": self.user.name},
+                "agent": {"id": self.agent.id, "version": self.agent.version},
+                "tool": {"name": self.tool.name, "schema_version": self.tool.schema_version},
+                "resource": {"type": "tool", "id": self.tool.id},
+                "run": {"id": self.run.run_id, "step": self.run.step_id},
+                "arguments": self.arguments,
+            }
+        )
+
+    def with_arguments(self, arguments: JsonObject) -> Self:
+        """Return the same request with other arguments: a new action with a new digest."""
+        return replace(self, arguments=arguments)
+
+    def to_json(self) -> JsonObject:
+        """Return a JSON object from which `from_json` restores an equal request."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Restore a request; raises KeyError or ValueError if it was not written by `to_json`."""
+        tool = {
+            **value["tool"],
+            "risk": Risk(value["tool"]["risk"]),
+            "effect": EffectClass(value["tool"]["effect"]),
+        }
+        return cls(
+            tenant=value["tenant"],
+            user=UserRef(**value["user"]),
+            agent=AgentRef(**value["agent"]),
+            tool=ToolRef(**tool),
+            arguments=dict(value["arguments"]),
+            run=RunRef(**value["run"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One finding behind a decision, for people and for the agent."""
+
+    code: str
+    message: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """What must be given before the action may run."""
+
+    approvals: int
+    risk: Risk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A review that people approved, consumed for one execution of one action."""
+
+    review_id: str
+    digest: str
+    approvals: int
+    approvers: tuple[str, ...]
+    decided_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the gate decided about one request."""
+
+    id: UUID
+    effect: Effect
+    reasons: tuple[Reason, ...]
+    digest: str
+    request: PolicyRequest
+    requirement: Requirement | None = None
+
+    @property
+    def explanation(self) -> str:
+        """Return the reasons as one sentence each."""
+        return " ".join(reason.message for reason in self.reasons)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a side effect led to."""
+
+    ok: bool
+    value: Any = None
+    error: str = ""
+    duration_ms: int = 0
+    facts: JsonObject = field(default_factory=dict)
