@@ -1,0 +1,8 @@
+"""Index of this app's admin, and its registration on the tenant's site."""
+
+from django.contrib import admin
+
+from hitl.reviews.admin import ReviewAdmin
+from hitl.reviews.models import Review
+
+admin.site.register(Review, ReviewAdmin)

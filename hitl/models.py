@@ -1,0 +1,5 @@
+"""Index of this app's tables."""
+
+from hitl.reviews.models import Review, Vote
+
+__all__ = ["Review", "Vote"]

@@ -1,0 +1,1 @@
+"""Reviews: risky actions that wait for people."""

@@ -1,0 +1,45 @@
+"""Reviews in the admin: the queue, and the review page in place of a change form."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.timesince import timesince
+
+from hitl.reviews.models import Review
+from hitl.reviews.types import Channel
+from hitl.reviews.views import review_page
+from tenants.kernel.admin import EvidenceAdmin
+
+
+class ReviewAdmin(EvidenceAdmin):
+    """The reviewer's queue."""
+
+    list_display = ["tool", "risk", "status", "requested_by", "agent_name", "waiting", "version"]
+    list_filter = ["status", "risk", "tool"]
+    search_fields = ["tool", "agent_name", "requester__username"]
+    list_select_related = ["requester"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
+        """Return the most pressing first."""
+        return Review.objects.queue_order()
+
+    @admin.display(description="Requested by")
+    def requested_by(self, review: Review) -> str:
+        """Return who asked the agent."""
+        return str(review.requester.username)
+
+    @admin.display(description="Waiting")
+    def waiting(self, review: Review) -> str:
+        """Return how long it waited, or waits."""
+        return timesince(review.created_at, review.decided_at)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show the review page; decisions are asked of the domain, not of the admin's change permission."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return review_page(request, object_id, channel=Channel.ADMIN)

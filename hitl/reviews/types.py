@@ -1,0 +1,45 @@
+"""Words of a review. No Django."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from governance.types import Decision
+from tenants.kernel.jsonvalues import JsonObject
+
+
+class DecisionVerb(StrEnum):
+    """What a reviewer can do with a proposed action."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    REJECT = "reject"
+
+
+class Channel(StrEnum):
+    """Where a decision was made."""
+
+    ADMIN = "admin"
+    DASHBOARD = "dashboard"
+    API = "api"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewRequest:
+    """A call that the gate holds until people decide."""
+
+    decision: Decision
+    evidence: JsonObject
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What one reviewer says, about the version and the digest that they saw."""
+
+    verb: DecisionVerb
+    channel: Channel
+    message: str = ""
+    arguments: JsonObject | None = None
+    version: int | None = None
+    digest: str | None = None

@@ -1,0 +1,135 @@
+"""The review page; the admin and the dashboard share it."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from governance.audit.models import AuditEvent
+from hitl.reviews import operations, quorum
+from hitl.reviews.forms import ArgumentsForm
+from hitl.reviews.models import Review
+from hitl.reviews.types import Channel, DecisionVerb, Response
+from tenants.kernel.errors import DomainError, InvalidInput
+
+DONE = {
+    DecisionVerb.APPROVE: "Approved.",
+    DecisionVerb.EDIT: "Approved with your changes.",
+    DecisionVerb.REJECT: "Rejected.",
+}
+
+
+@login_required
+@permission_required("hitl.view_review", raise_exception=True)
+@require_safe
+def queue(request: HttpRequest) -> HttpResponse:
+    """List what waits, most pressing first, and what was decided last."""
+    reviews = Review.objects.select_related("requester")
+    context = {
+        "pending": reviews.pending().queue_order()[:100],
+        "decided": reviews.exclude(status=Review.Status.PENDING).order_by("-decided_at")[:20],
+        "now": timezone.now(),
+    }
+    template = "hitl/_queue.html" if request.headers.get("HX-Request") else "hitl/queue.html"
+    return render(request, template, context)
+
+
+@login_required
+@permission_required("hitl.view_review", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def review(request: HttpRequest, pk: str) -> HttpResponse:
+    """Show a review and take a decision, in the dashboard."""
+    return review_page(request, pk, channel=Channel.DASHBOARD)
+
+
+def review_page(request: HttpRequest, pk: str, *, channel: Channel) -> HttpResponse:
+    """Show a review; on POST record the decision. GET and HEAD never change anything."""
+    item = get_object_or_404(Review.objects.select_related("requester"), pk=pk)
+    form = ArgumentsForm(item.parameters, item.arguments)
+    error: DomainError | None = None
+    if request.method == "POST":
+        if request.POST.get("decision") == DecisionVerb.EDIT:
+            form = ArgumentsForm(item.parameters, item.arguments, request.POST)
+        try:
+            verb = _decide(request, item, form, channel)
+        except DomainError as raised:
+            error = raised
+        else:
+            if verb is not None:
+                messages.success(request, DONE[verb])
+                return HttpResponseRedirect(request.path)
+        item.refresh_from_db()
+        if not form.is_bound:
+            form = ArgumentsForm(item.parameters, item.arguments)
+    status = error.status if error else (422 if form.errors else 200)
+    page = render(request, "hitl/review.html", _context(request, item, form, error, channel), status=status)
+    page._csp_replace = {}  # type: ignore[attr-defined]  # the site's strict policy, in the admin too
+    return page
+
+
+def _decide(request: HttpRequest, item: Review, form: ArgumentsForm, channel: Channel) -> DecisionVerb | None:
+    try:
+        verb = DecisionVerb(request.POST.get("decision", ""))
+        version = int(request.POST.get("version", ""))
+    except ValueError as error:
+        raise InvalidInput("Choose approve, edit or reject on the page of the review.") from error
+    arguments = None
+    if verb is DecisionVerb.EDIT:
+        if not form.is_valid():
+            return None
+        arguments = form.edited()
+    response = Response(
+        verb=verb,
+        channel=channel,
+        message=request.POST.get("message", ""),
+        arguments=arguments,
+        version=version,
+        digest=request.POST.get("digest", ""),
+    )
+    operations.respond(review_id=item.pk, reviewer=request.user, response=response, now=timezone.now())
+    return verb
+
+
+def _argument(item: Review, name: str) -> dict[str, Any]:
+    """Return one argument as it stands, beside what the agent proposed."""
+    added, removed = name not in item.arguments_proposed, name not in item.arguments
+    value, proposed = item.arguments.get(name), item.arguments_proposed.get(name)
+    return {
+        "name": name,
+        "value": value,
+        "json": json.dumps(value, ensure_ascii=False, indent=2),
+        "proposed": proposed,
+        "added": added,
+        "removed": removed,
+        "changed": added or removed or json.dumps(proposed) != json.dumps(value),
+        "description": item.parameters.get("properties", {}).get(name, {}).get("description", ""),
+    }
+
+
+def _context(
+    request: HttpRequest, item: Review, form: ArgumentsForm, error: DomainError | None, channel: Channel
+) -> dict[str, Any]:
+    now = timezone.now()
+    actions = operations.available_actions(item, request.user)
+    return {
+        "review": item,
+        "form": form,
+        "error": error,
+        "allowed": {verb.value for verb in actions.verbs},
+        "why_not": actions.why_not,
+        "arguments": [_argument(item, name) for name in {**item.arguments, **item.arguments_proposed}],
+        "arguments_json": json.dumps(item.arguments, ensure_ascii=False, indent=2, sort_keys=True),
+        "votes": item.votes.select_related("reviewer").order_by("id"),
+        "approvals": quorum.approvals(item.ballots(), digest=item.digest),
+        "remaining_s": int(item.remaining(now).total_seconds()),
+        "effect": AuditEvent.objects.filter(
+            step_id=item.step_id, action__in=["tool.succeeded", "tool.failed"]
+        ).first(),
+        "tool": item.request["tool"],
+        "channel": channel.value,
+    }

@@ -1,0 +1,10 @@
+"""Index of this app's pages."""
+
+from django.urls import path
+
+from hitl.reviews import views
+
+urlpatterns = [
+    path("reviews/", views.queue, name="review-queue"),
+    path("reviews/<uuid:pk>/", views.review, name="review"),
+]
