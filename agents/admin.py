@@ -1,0 +1,14 @@
+"""Index of this app's admin, and its registration on the tenant's site."""
+
+from django.contrib import admin
+
+from agents.catalog.admin import AgentAdmin
+from agents.catalog.models import Agent
+from agents.runs.admin import RunAdmin
+from agents.runs.models import Run
+from agents.tools.admin import ToolAdmin
+from agents.tools.models import Tool
+
+admin.site.register(Agent, AgentAdmin)
+admin.site.register(Run, RunAdmin)
+admin.site.register(Tool, ToolAdmin)

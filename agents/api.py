@@ -1,0 +1,7 @@
+"""Index of this app's API."""
+
+from agents.catalog.api import AgentViewSet
+from agents.runs.api import ExecuteView, RunViewSet
+from agents.tools.api import ToolViewSet
+
+__all__ = ["AgentViewSet", "ExecuteView", "RunViewSet", "ToolViewSet"]

@@ -1,0 +1,34 @@
+"""Runs things."""
+
+from django.apps import AppConfig
+
+
+class AgentsConfig(AppConfig):
+    """Say which roles use agents, and listen for decided reviews and new schemas."""
+
+    name = "agents"
+
+    def ready(self) -> None:
+        """Connect this app to the ones below."""
+        from auditlog.registry import auditlog
+
+        from agents.catalog.models import Agent
+        from agents.runs import operations
+        from agents.tools import sync
+        from agents.tools.models import Tool
+        from governance.access import roles
+        from hitl.reviews.signals import review_decided
+        from tenants.signals import schema_ready
+        from tenants.tenancy import fingerprint
+
+        read = ["agents.view_agent", "agents.view_tool", "agents.view_run", "agents.view_step"]
+        use = ["agents.execute_agent", "agents.execute_tool", "agents.cancel_run"]
+        manage = ["agents.add_agent", "agents.change_agent", "agents.change_tool"]
+        roles.grant(
+            admin=[*read, *use, *manage], operator=[*read, *use], reviewer=read, viewer=read, auditor=read
+        )
+        review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
+        schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
+        fingerprint.contribute(sync.described)
+        auditlog.register(Agent)
+        auditlog.register(Tool)

@@ -1,0 +1,1 @@
+"""Agent behaviours. Plain Python: a blueprint sees a RunContext and nothing else."""

@@ -1,0 +1,65 @@
+"""Agents in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from guardian.admin import GuardedModelAdminMixin
+
+from agents.blueprints import registry
+from agents.catalog import operations
+from agents.catalog.models import Agent
+from tenants.kernel.admin import ConfigAdmin
+from tenants.kernel.errors import DomainError
+
+
+class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """An agent with a configuration that its blueprint accepts."""
+
+    blueprint = forms.ChoiceField(choices=lambda: [(slug, slug) for slug in registry.REGISTRY])
+
+    class Meta:
+        model = Agent
+        fields = ["name", "blueprint", "config", "tools"]
+
+    def clean(self) -> dict[str, Any]:
+        """Name each setting that the blueprint refuses."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        blueprint = cleaned.get("blueprint", self.instance.blueprint)
+        try:
+            registry.validate_config(blueprint, cleaned.get("config") or {})
+        except DomainError as error:
+            raise ValidationError({"config": [f"{e['at']}: {e['message']}" for e in error.errors]}) from error
+        return cleaned
+
+
+class AgentAdmin(GuardedModelAdminMixin, ConfigAdmin):  # type: ignore[misc]  # untyped upstream
+    """Create agents and say which tools they may use; each has an identity of its own."""
+
+    form = AgentForm
+    list_display = ["name", "blueprint", "version", "owner"]
+    list_filter = ["blueprint"]
+    search_fields = ["name"]
+    filter_horizontal = ["tools"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Fix name and blueprint once the agent exists."""
+        return ["name", "blueprint"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: runs refer to their agent for ever."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
+        """Call the operation that the API calls."""
+        names = [tool.name for tool in form.cleaned_data["tools"]]
+        config = form.cleaned_data["config"] or {}
+        if change:
+            operations.change_agent(agent=obj, config=config, tools=names)
+            return
+        made = operations.create_agent(
+            name=obj.name, blueprint=obj.blueprint, owner=request.user, config=config, tools=names
+        )
+        obj.pk, obj.principal_id, obj.owner_id = made.pk, made.principal_id, made.owner_id
+        obj._state.adding = False

@@ -1,0 +1,1 @@
+"""Demo agents, tools and people; installed under demo settings only."""

@@ -1,0 +1,175 @@
+"""Tenants, people, agents and first runs of the demo. Running it again adds only what is missing."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.utils import timezone
+
+from agents.catalog.models import Agent
+from agents.catalog.operations import create_agent
+from agents.demo.models import Employee, Order
+from agents.runs import operations as runs
+from agents.runs.models import Run
+from governance.access import roles
+from governance.access.models import User
+from tenants.kernel.context import platform_context, tenant_context
+from tenants.tenancy.models import Tenant
+from tenants.tenancy.operations import provision
+
+PASSWORD = "demo"  # noqa: S105  # printed at start; this module is installed under demo settings only
+PEOPLE = {
+    "alice": ("Alice", "Archer", roles.ADMIN),
+    "bob": ("Bob", "Baker", roles.REVIEWER),
+    "rita": ("Rita", "Rossi", roles.REVIEWER),
+    "oscar": ("Oscar", "Olsen", roles.OPERATOR),
+    "vera": ("Vera", "Voss", roles.VIEWER),
+    "audrey": ("Audrey", "Adams", roles.AUDITOR),
+}
+ORDERS = [
+    ("A-1001", "Jonas Keller", "jonas.keller@example.com", "Espresso machine", "249.00", "delivered", 12),
+    ("A-1002", "Maya Lindqvist", "maya.lindqvist@example.com", "Desk lamp", "59.90", "in transit", 3),
+    ("A-1003", "Tom Okafor", "tom.okafor@example.com", "Running shoes", "119.95", "delivered", 21),
+    ("A-1004", "Priya Nair", "priya.nair@example.com", "Headphones", "89.00", "delivered", 8),
+    ("A-1005", "Lucia Ferrari", "lucia.ferrari@example.com", "Office chair", "329.00", "processing", 1),
+    ("A-1006", "Sam Novak", "sam.novak@example.com", "Water kettle", "39.50", "delivered", 30),
+]
+EMPLOYEES = [
+    ("E-2001", "Dana Whitfield", "Account manager", "Sales", date(2017, 3, 1), "64000.00"),
+    ("E-2002", "Omar Haddad", "Engineer", "Platform", date(2021, 9, 15), "71500.00"),
+    ("E-2003", "Ines Duarte", "Head of finance", "Finance", date(2014, 6, 2), "98000.00"),
+    ("E-2004", "Felix Brandt", "Support lead", "Customer care", date(2019, 11, 4), "58250.00"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What one demo tenant starts with."""
+
+    schema: str
+    name: str
+    agent: str
+    instructions: str
+    tools: tuple[str, ...]
+    rows: Callable[[], None]
+    requests: tuple[str, ...]
+
+
+def _orders() -> None:
+    for order_id, customer, email, item, total, status, days in ORDERS:
+        Order.objects.get_or_create(
+            order_id=order_id,
+            defaults={
+                "customer_name": customer,
+                "customer_email": email,
+                "item": item,
+                "total": Decimal(total),
+                "status": status,
+                "ordered_on": date.fromordinal(timezone.now().date().toordinal() - days),
+            },
+        )
+
+
+def _employees() -> None:
+    for employee_id, name, title, department, hired_on, salary in EMPLOYEES:
+        Employee.objects.get_or_create(
+            employee_id=employee_id,
+            defaults={
+                "name": name,
+                "email": f"{name.lower().replace(' ', '.')}@globex.example",
+                "title": title,
+                "department": department,
+                "hired_on": hired_on,
+                "salary": Decimal(salary),
+            },
+        )
+
+
+SCENARIOS = (
+    Scenario(
+        schema="acme",
+        name="Acme",
+        agent="Support assistant",
+        instructions="You work for Acme's customer support.",
+        tools=("lookup_order", "refund_order", "send_email"),
+        rows=_orders,
+        requests=(
+            "Where is order A-1002?",
+            "Please refund 25.00 for order A-1004, one ear cup arrived broken",
+        ),
+    ),
+    Scenario(
+        schema="globex",
+        name="Globex",
+        agent="HR assistant",
+        instructions="You work for Globex's HR department.",
+        tools=("lookup_employee", "calculate_bonus", "record_bonus", "send_email"),
+        rows=_employees,
+        requests=(
+            "How long has Omar Haddad been with us?",
+            "Calculate a 10% bonus for Dana Whitfield and email her",
+        ),
+    ),
+)
+
+
+def seed() -> None:
+    """Seed the platform's operator and both tenants."""
+    with platform_context(), transaction.atomic():
+        if not User.objects.filter(username="root").exists():
+            User.objects.create_superuser("root", password=PASSWORD)
+    for scenario in SCENARIOS:
+        with platform_context():
+            tenant = Tenant.objects.filter(schema_name=scenario.schema).first()
+        if tenant is None:
+            domain = f"{scenario.schema}.{settings.PLATFORM_HOST}"
+            tenant = provision(schema=scenario.schema, name=scenario.name, domain=domain)
+        with tenant_context(tenant), transaction.atomic():
+            _seed_tenant(scenario)
+
+
+def _seed_tenant(scenario: Scenario) -> None:
+    people = {username: _person(username) for username in PEOPLE}
+    scenario.rows()
+    if not Agent.objects.filter(name=scenario.agent).exists():
+        create_agent(
+            name=scenario.agent,
+            blueprint="assistant",
+            owner=people["alice"],
+            config={"instructions": scenario.instructions},
+            tools=scenario.tools,
+        )
+    if not Run.objects.exists():
+        agent = Agent.objects.get(name=scenario.agent)
+        for query in scenario.requests:
+            runs.start(
+                agent=agent,
+                user=people["oscar"],
+                input={"query": query},
+                trace_id=secrets.token_hex(16),
+                now=timezone.now(),
+            )
+
+
+def _person(username: str) -> User:
+    first, last, role = PEOPLE[username]
+    person, created = User.objects.get_or_create(
+        username=username,
+        defaults={
+            "first_name": first,
+            "last_name": last,
+            "email": f"{username}@example.com",
+            "is_staff": True,
+            "is_superuser": role == roles.ADMIN,
+        },
+    )
+    if created:
+        person.set_password(PASSWORD)
+        person.save(update_fields=["password"])
+        person.groups.set([Group.objects.get(name=role)])
+    return person

@@ -1,0 +1,1 @@
+"""Runs: an agent at work on a person's behalf."""

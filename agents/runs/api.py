@@ -1,0 +1,167 @@
+"""Runs over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.db import connection
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents.catalog.models import Agent
+from agents.runs import operations
+from agents.runs.models import Run, Step
+from governance.access.idempotency import once
+from tenants.kernel import live
+from tenants.kernel.api import CursorPage
+
+MAX_WAIT_S = 60
+
+
+class StepSerializer(serializers.ModelSerializer[Step]):
+    """A step: what it was to do and what it led to."""
+
+    review = serializers.UUIDField(source="review_id", allow_null=True)
+
+    class Meta:
+        model = Step
+        fields = [
+            "id", "number", "kind", "name", "status", "call_id", "request", "result", "review",
+            "input_tokens", "output_tokens", "created_at", "finished_at",
+        ]  # fmt: skip
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """A run."""
+
+    agent = serializers.UUIDField(source="agent_id")
+    requester = serializers.CharField(source="requester.username")
+    waiting_on = serializers.SerializerMethodField()
+    usage = serializers.SerializerMethodField()
+    taint = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "agent", "requester", "session_id", "status", "input", "output", "waiting_on", "usage", "taint",
+            "trace_id", "error", "created_at", "finished_at",
+        ]  # fmt: skip
+
+    def get_waiting_on(self, run: Run) -> dict[str, str] | None:
+        """Return the review that the run waits for."""
+        if run.status != Run.Status.WAITING:
+            return None
+        step = run.steps.filter(status=Step.Status.WAITING).first()
+        return {"kind": "review", "review": str(step.review_id), "tool": step.name} if step else None
+
+    def get_usage(self, run: Run) -> dict[str, Any]:
+        """Return tokens; `cost_usd` is null while no prices are configured."""
+        return {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "cost_usd": None}
+
+    def get_taint(self, run: Run) -> None:
+        """Return null: information flow is not tracked yet."""
+
+
+class ExecuteInput(serializers.Serializer[None]):
+    """A request to an agent."""
+
+    input = serializers.DictField()
+    session_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    wait_s = serializers.FloatField(min_value=0, max_value=MAX_WAIT_S, required=False, default=0)
+
+
+class ExecuteView(APIView):
+    """Start a run of an agent."""
+
+    required_permission = "agents.view_agent"
+
+    @extend_schema(request=ExecuteInput, responses={200: RunSerializer, 202: RunSerializer})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Queue a run; 202, or 200 if it ended or waits for a person within `wait_s` seconds."""
+        data = ExecuteInput(data=request.data)
+        data.is_valid(raise_exception=True)
+        given = data.validated_data
+        agent = get_object_or_404(Agent, pk=pk)
+
+        def begin() -> tuple[int, Any]:
+            run = operations.start(
+                agent=agent,
+                user=request.user,
+                input=given["input"],
+                session_id=given.get("session_id", ""),
+                trace_id=getattr(request._request, "trace_id", ""),
+                now=timezone.now(),
+            )
+            return 202, str(run.pk)
+
+        _, run_id = once(request, begin)
+        settled = wait_until_settled(run_id, timeout_s=given["wait_s"])
+        run = Run.objects.select_related("requester").get(pk=run_id)
+        return Response(RunSerializer(run).data, status=200 if settled else 202)
+
+
+def wait_until_settled(run_id: str, *, timeout_s: float) -> bool:
+    """Wait until the run has ended or waits for a person; return whether it does. Holds no connection."""
+
+    def settled() -> bool:
+        status = Run.objects.values_list("status", flat=True).get(pk=run_id)
+        connection.close()
+        return status in Run.ENDED or status == Run.Status.WAITING
+
+    if timeout_s <= 0:
+        return False
+    return live.wait_until("runs", run_id, ready=settled, timeout_s=timeout_s)
+
+
+class RunFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped upstream
+    """Questions about runs."""
+
+    agent = django_filters.UUIDFilter(field_name="agent_id")
+    requester = django_filters.CharFilter(field_name="requester__username")
+    session_id = django_filters.CharFilter()
+
+    class Meta:
+        model = Run
+        fields = ["status"]
+
+
+class StepPage(CursorPage):
+    """Steps in the order in which they were taken."""
+
+    ordering = "number"
+
+
+class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Run]):
+    """Runs of this tenant, newest first."""
+
+    required_permission: Any = {"GET": "agents.view_run", "POST": "agents.view_run"}
+    queryset = Run.objects.select_related("requester")
+    serializer_class = RunSerializer
+    filterset_class = RunFilter
+
+    @extend_schema(responses=StepSerializer(many=True))
+    @action(detail=True, pagination_class=StepPage, filter_backends=[])
+    def steps(self, request: Request, pk: str) -> Response:
+        """List the steps of a run, first to last."""
+        steps: QuerySet[Step] = self.get_object().steps.all()
+        page = self.paginate_queryset(steps)  # type: ignore[arg-type]
+        return self.get_paginated_response(StepSerializer(page, many=True).data)  # type: ignore[arg-type]
+
+    @extend_schema(request=None, responses=RunSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Cancel a run before its next effect."""
+        run = self.get_object()
+
+        def stop() -> tuple[int, Any]:
+            return 200, RunSerializer(operations.cancel(run=run, user=request.user, now=timezone.now())).data
+
+        status, body = once(request, stop)
+        return Response(body, status=status)

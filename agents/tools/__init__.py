@@ -1,0 +1,1 @@
+"""Tools: what agents can do, and the one place that does it."""

@@ -1,0 +1,40 @@
+"""Tools of a tenant: permissioned rows."""
+
+from django.db import models
+
+from governance.types import EffectClass, Risk, ToolRef
+
+
+class Tool(models.Model):
+    """A tool as this tenant allows it. Risk and effect are what an admin confirmed, not what was declared."""
+
+    class Source(models.TextChoices):
+        PYTHON = "python"
+
+    name = models.CharField(max_length=120, unique=True)
+    description = models.TextField()
+    parameters = models.JSONField(help_text="JSON Schema of the arguments.")
+    schema_version = models.CharField(max_length=64, editable=False)
+    risk = models.CharField(max_length=10, choices=[(risk.value, risk.value) for risk in Risk])
+    effect = models.CharField(max_length=20, choices=[(effect.value, effect.value) for effect in EffectClass])
+    enabled = models.BooleanField(default=True)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.PYTHON, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [("execute_tool", "Can use the tool through agents")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def ref(self) -> ToolRef:
+        """Return the tool as governance sees it."""
+        return ToolRef(
+            id=self.pk,
+            name=self.name,
+            risk=Risk(self.risk),
+            effect=EffectClass(self.effect),
+            parameters=self.parameters,
+            schema_version=self.schema_version,
+            enabled=self.enabled,
+        )
