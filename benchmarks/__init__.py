@@ -1,0 +1,1 @@
+"""Measurements of a running stack; `make bench` prints them beside their goals."""

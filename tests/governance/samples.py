@@ -1,0 +1,56 @@
+"""Values that many tests start from: a refund that Oscar's agent proposes at Acme."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from governance.types import AgentRef, Approval, EffectClass, PolicyRequest, Risk, RunRef, ToolRef, UserRef
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+RUN_ID = "01890000-0000-7000-8000-000000000001"
+STEP_ID = "01890000-0000-7000-8000-000000000002"
+AGENT_ID = "01890000-0000-7000-8000-000000000003"
+REVIEW_ID = "01890000-0000-7000-8000-000000000004"
+
+REFUND_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["order_id", "amount"],
+    "properties": {
+        "order_id": {"type": "string", "maxLength": 20},
+        "amount": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000},
+    },
+}
+
+REFUND = PolicyRequest(
+    tenant="acme",
+    user=UserRef(id=4, name="oscar"),
+    agent=AgentRef(id=AGENT_ID, name="Support assistant", version=1, principal_id=9),
+    tool=ToolRef(
+        id=2,
+        name="refund_order",
+        risk=Risk.HIGH,
+        effect=EffectClass.NON_IDEMPOTENT,
+        parameters=REFUND_SCHEMA,
+        schema_version="v1",
+        enabled=True,
+    ),
+    arguments={"order_id": "A-1001", "amount": 25.0},
+    run=RunRef(run_id=RUN_ID, step_id=STEP_ID, trace_id="0" * 32),
+)
+
+
+def refund(**tool: Any) -> PolicyRequest:
+    """Return the refund with other facts about its tool."""
+    return replace(REFUND, tool=replace(REFUND.tool, **tool))
+
+
+def approval(*approvers: str, request: PolicyRequest = REFUND, digest: str | None = None) -> Approval:
+    """Return an approval of the request by these people."""
+    return Approval(
+        review_id=REVIEW_ID,
+        digest=request.digest() if digest is None else digest,
+        approvals=len(approvers),
+        approvers=approvers,
+        decided_at=NOW,
+    )

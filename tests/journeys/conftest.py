@@ -1,0 +1,153 @@
+"""A whole stack of real processes on a database of its own: model, web, worker, beat."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Where the stack answers, and its database."""
+
+    port: int
+    environment: dict[str, str]
+
+    def url(self, tenant: str) -> str:
+        """Return the address that a browser opens."""
+        return f"http://{tenant}.localhost:{self.port}"
+
+    def host(self, tenant: str) -> str:
+        """Return the Host header of a tenant."""
+        return f"{tenant}.localhost:{self.port}"
+
+    def client(self, tenant: str, username: str | None = None) -> httpx.Client:
+        """Return an API client of a tenant, signed in if a person is named."""
+        client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", headers={"Host": self.host(tenant)}, timeout=70
+        )
+        if username:
+            login = {"username": username, "password": "demo"}
+            answer = httpx.post(f"{client.base_url}/api/v1/auth/login", json=login, headers=client.headers, timeout=30)
+            client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        return client
+
+    def rows(self, tenant: str, query: str, *parameters: Any) -> list[Any]:
+        """Read a tenant's tables as their owner."""
+        with psycopg.connect(self.environment["DATABASE_OWNER_URL"]) as connection:
+            connection.execute(f"SET search_path = {tenant}")  # type: ignore[arg-type]
+            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command against the stack's database."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _redis_database(url: str, number: int) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{number}"))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Start the stack once; tests make their own runs and share it."""
+    from tests.conftest import clone_database, database_url, drop_database, owner_url
+
+    name = clone_database(f"cs_stack_{os.getpid()}")
+    port, model_port = free_port(), free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url(name, os.environ["DATABASE_URL"]),
+        "DATABASE_OWNER_URL": owner_url(name),
+        "REDIS_URL": _redis_database(os.environ["REDIS_URL"], 5),
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
+        "OPENAI_API_KEY": "scripted",
+        "PYTHONUNBUFFERED": "1",
+    }
+    logs = tmp_path_factory.mktemp("stack")
+    celery = ["-m", "celery", "-A", "config"]
+    commands = {
+        "model": [*_scripted(model_port)],
+        "web": ["-m", "uvicorn", "config.asgi:application", "--port", str(port), "--log-level", "warning"],
+        "worker": [*celery, "worker", "-P", "threads", "-c", "4", "-l", "WARNING", "--without-mingle"],
+        "beat": [*celery, "beat", "-s", str(logs / "schedule"), "-l", "WARNING"],
+    }
+    processes = []
+    try:
+        for part, command in commands.items():
+            output = (logs / f"{part}.log").open("wb")
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, *command],
+                    cwd=ROOT,
+                    env=environment,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        running = Stack(port=port, environment=environment)
+        _wait_until_ready(running, logs)
+        yield running
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(timeout=30)
+        drop_database(name)
+
+
+def _scripted(port: int) -> list[str]:
+    return ["-m", "agents.llm.scripted", "--port", str(port), "--scripts", "agents/demo/scripts"]
+
+
+def _wait_until_ready(stack: Stack, logs: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    with stack.client("acme") as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get("/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+    tails = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in sorted(logs.glob("*.log")))
+    raise RuntimeError(f"The stack did not become ready.\n{tails}")
+
+
+@pytest.fixture(scope="session")
+def browser(stack: Stack) -> Iterator[Any]:
+    """Headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield chromium
+        chromium.close()
