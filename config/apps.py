@@ -4,6 +4,13 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class CountersignAdminConfig(AdminConfig):
-    """Replace Django's default admin site by the tenant's."""
+    """Replace Django's default admin site by the tenant's, and register the system checks."""
 
     default_site = "config.admin.TenantAdminSite"
+
+    def ready(self) -> None:
+        """Load the checks."""
+        super().ready()
+        from config import checks
+
+        self.checks = checks

@@ -54,6 +54,9 @@ def _seeded_database(connection: psycopg.Connection) -> str:
     name = f"cs_seeded_{state_of_code()}"
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         return name
+    older = "SELECT datname FROM pg_database WHERE datname LIKE 'cs\\_seeded\\_%'"
+    for (stale,) in connection.execute(older).fetchall():
+        _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=stale)
     building = f"{name}_building"
     _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=building)
     _execute(connection, "CREATE DATABASE {name}", name=building)
@@ -97,7 +100,7 @@ def django_db_setup(django_db_blocker: Any, request: pytest.FixtureRequest) -> I
     from django.db import connection
 
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    name = clone_database(f"cs_test_{worker}_{os.getpid()}")
+    name = clone_database(f"cs_test_{worker}")
     connection.settings_dict["NAME"] = name
     vars(connection.features)["supports_transactions"] = True  # probing would create a table
     connection.check_constraints = _check_constraints(connection.check_constraints)

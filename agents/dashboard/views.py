@@ -5,10 +5,12 @@ from typing import Any
 from django.contrib.auth.decorators import login_required, permission_required
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from guardian.shortcuts import get_objects_for_user
+from rest_framework.generics import get_object_or_404
 
 from agents.catalog.models import Agent
 from agents.runs import engine, operations
@@ -39,16 +41,17 @@ def fragment(request: HttpRequest, name: str) -> HttpResponse:
 def ask(request: HttpRequest) -> HttpResponse:
     """Start a run and show it."""
     agent = get_object_or_404(Agent, pk=request.POST.get("agent", ""))
+    query = request.POST.get("query", "").replace("\r\n", "\n")  # browsers send CR LF
     try:
         run = operations.start(
             agent=agent,
             user=request.user,
-            input={"query": request.POST.get("query", "")},
+            input={"query": query},
             trace_id=request.trace_id,  # type: ignore[attr-defined]
             now=timezone.now(),
         )
     except DomainError as error:
-        context = {**_home(request), "error": error, "query": request.POST.get("query", "")}
+        context = {**_home(request), "error": error, "query": query}
         return render(request, "dashboard/home.html", context, status=error.status)
     return HttpResponseRedirect(reverse("run", args=[run.pk]))
 
@@ -85,7 +88,7 @@ def cancel(request: HttpRequest, pk: str) -> HttpResponse:
 
 def _home(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {
-        "agents": Agent.objects.all() if request.user.has_perm("agents.view_agent") else ()
+        "agents": get_objects_for_user(request.user, "agents.execute_agent", klass=Agent).order_by("name")
     }
     for part in _PARTS.values():
         context |= part(request)

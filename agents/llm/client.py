@@ -14,6 +14,9 @@ from agents.llm.types import Message, Reply, ToolCall, Usage
 from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import storable
 
+MAX_ID = 100
+"""Characters of a call's id that are kept: a result is stored with its id and must match its call."""
+
 
 class ModelUnavailable(DomainError):
     """The model did not answer; `transient` tells whether trying again may help."""
@@ -81,7 +84,7 @@ def _tool_call(call: Any, position: int) -> ToolCall:
     except (ValueError, RecursionError):
         arguments = None
     return ToolCall(
-        id=str(storable(call.id or f"call_{position}")),
+        id=str(storable(call.id or f"call_{position}"))[:MAX_ID],
         name=str(storable(call.function.name)),
         arguments=storable(arguments) if isinstance(arguments, dict) else None,
         raw_arguments=raw,

@@ -1,6 +1,7 @@
 """The only code that runs a tool."""
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,19 @@ from tenants.kernel.jsonvalues import canonical, storable
 
 logger = logging.getLogger(__name__)
 MAX_RESULT_BYTES = 256 * 1024
-_SEAL = object()
+
+
+class _Seal:
+    """Proof that `claim` consumed the permit of this decision; it breaks when the action runs."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self._unbroken = threading.Lock()
+
+    def break_once(self) -> None:
+        """Break the seal; raise PermitMissing if it was broken before."""
+        if not self._unbroken.acquire(blocking=False):
+            raise gate.PermitMissing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +37,11 @@ class Claim:
 
     decision: Decision
     idempotency_key: str
-    _seal: object
+    seal: _Seal
 
     def __post_init__(self) -> None:
         """Refuse a claim that nobody's permit stands behind."""
-        if self._seal is not _SEAL:
+        if not isinstance(self.seal, _Seal) or self.seal.decision is not self.decision:
             raise gate.PermitMissing
 
 
@@ -39,14 +52,18 @@ def claim(decision: Decision, *, idempotency_key: str, now: datetime) -> Claim:
     was given for.
     """
     gate.consume(decision, digest=decision.request.digest(), now=now)
-    return Claim(decision=decision, idempotency_key=idempotency_key, _seal=_SEAL)
+    return Claim(decision=decision, idempotency_key=idempotency_key, seal=_Seal(decision))
 
 
 def execute(claim: Claim) -> Outcome:
-    """Run the claimed tool and return what it led to; a tool's failure is an outcome, not an exception."""
+    """Run the claimed tool and return what it led to; a tool's failure is an outcome, not an exception.
+
+    Raises PermitMissing if the action is no longer the claimed one, or this claim has run before.
+    """
     request = claim.decision.request
     if request.digest() != claim.decision.digest:
         raise gate.PermitMissing
+    claim.seal.break_once()
     started = time.monotonic()
     try:
         value = _call(claim)

@@ -21,7 +21,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 LINTERS = {
     "ruff check": ("-m", "ruff", "check", "."),
     "ruff format": ("-m", "ruff", "format", "--check", "."),
-    "mypy": ("-m", "mypy"),
+    "mypy": ("-m", "mypy", "."),
     "import-linter": ("-c", "from importlinter.cli import lint_imports_command as main; main()"),
 }
 FORMATTERS = {

@@ -124,9 +124,9 @@ def _directory_elsewhere(state: State) -> Path:
     note = state.directory / NOTE
     if not note.exists():
         directory = ELSEWHERE / f"{_short_hash(state.directory)}-{secrets.token_hex(4)}"
-        say(f"  {state.directory} is closed to other users, so PostgreSQL's data goes to {directory}")
+        say(f"  PostgreSQL does not run as root and others may not use this checkout: it goes to {directory}")
         note.write_text(
-            "PostgreSQL does not run as root, and the user it runs as cannot enter this directory.\n"
+            "PostgreSQL does not run as root, and the user it runs as cannot use this checkout.\n"
             f"Its data is here:\n{directory}\n"
         )
     return Path(note.read_text().splitlines()[-1])

@@ -20,7 +20,9 @@ class Identity:
 
     def is_alive(self) -> bool:
         """Return whether this very process still runs."""
-        return began(self.pid) == self.began and self.marker in command_line(self.pid)
+        command = command_line(self.pid)
+        # A process that is just ending has lost its command line, but still holds its files.
+        return began(self.pid) == self.began and (not command or self.marker in command)
 
 
 def began(pid: int) -> str | None:

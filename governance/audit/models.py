@@ -12,6 +12,7 @@ from typing import Any
 from django.db import models
 
 from governance.audit import merkle
+from tenants.kernel.errors import InvalidInput
 from tenants.kernel.jsonvalues import canonical
 from tenants.kernel.models import Identified
 
@@ -46,6 +47,13 @@ class AuditEvent(Identified):
     def compute_digest(self) -> bytes:
         """Return the leaf hash over every column but the digest itself (RFC 6962, RFC 8785)."""
         return merkle.leaf(canonical(leaf_fields(self)))
+
+    def is_intact(self) -> bool:
+        """Tell whether the columns still match the digest; what has no canonical form does not."""
+        try:
+            return self.compute_digest() == bytes(self.digest)
+        except InvalidInput:
+            return False
 
 
 def leaf_fields(event: AuditEvent) -> dict[str, Any]:

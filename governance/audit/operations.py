@@ -96,7 +96,7 @@ def seal(*, now: datetime) -> int:
         if not events:
             return 0
         for event in events:
-            if event.compute_digest() != bytes(event.digest):
+            if not event.is_intact():
                 raise AuditAltered(f"Audit event {event.pk} does not match its digest.", event=str(event.pk))
         AuditLeaf.objects.bulk_create(
             AuditLeaf(seq=size + n, event_id=event.pk, digest=event.digest)

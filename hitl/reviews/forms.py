@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from tenants.kernel.jsonvalues import JsonObject
+from tenants.kernel.jsonvalues import JsonObject, storable
 
 LONG_TEXT = 80
 
@@ -22,9 +22,19 @@ class JsonNumberField(forms.CharField):
             number = json.loads(text)
         except ValueError:
             number = None
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
+        is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+        if not is_number or storable(number) != number:
             raise forms.ValidationError("Enter a number, such as 12.5.")
         return number
+
+
+class TextField(forms.CharField):
+    """Text as it was proposed: browsers send CR LF for each line break of a text area."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text with the line breaks that it had."""
+        text = super().to_python(value)
+        return text if "\r" in (self.initial or "") else text.replace("\r\n", "\n")
 
 
 class ArgumentsForm(forms.Form):
@@ -35,9 +45,10 @@ class ArgumentsForm(forms.Form):
         self.arguments = arguments
         required = set(schema.get("required", ()))
         properties = {**{name: {} for name in arguments}, **schema.get("properties", {})}
-        for name, property_schema in properties.items():
-            field = _field(property_schema, arguments.get(name))
-            field.label, field.required = name, name in required and not isinstance(field, forms.BooleanField)
+        for name in dict.fromkeys([*schema.get("required", ()), *properties]):
+            property_schema = properties.get(name, {})
+            field = _field(property_schema, arguments.get(name), required=name in required)
+            field.label = name
             field.help_text = property_schema.get("description", "")
             self.fields[name] = field
 
@@ -45,24 +56,30 @@ class ArgumentsForm(forms.Form):
         """Return the complete new arguments; a blank optional field leaves its argument out."""
         result = {}
         for name, value in self.cleaned_data.items():
-            if value in (None, "") and not (value == "" and self.arguments.get(name) == ""):
-                continue
-            result[name] = value
+            was_so = name in self.arguments and self.arguments[name] == value
+            if value not in (None, "") or was_so:
+                result[name] = value
         return result
 
 
-def _field(schema: JsonObject, value: Any) -> forms.Field:
+def _field(schema: JsonObject, value: Any, *, required: bool) -> forms.Field:
+    """Return a field that, posted as it is shown, gives `value` back; the gate checks the schema."""
     choices = schema.get("enum")
     if choices and all(isinstance(choice, str) for choice in choices):
-        return forms.ChoiceField(choices=[(choice, choice) for choice in choices], initial=value)
+        blank = [] if required and value is not None else [("", "")]
+        pairs = [*blank, *((choice, choice) for choice in choices)]
+        return forms.ChoiceField(choices=pairs, initial=value, required=required)
     match schema.get("type"):
         case "string":
             is_long = isinstance(value, str) and (len(value) > LONG_TEXT or "\n" in value)
             widget = forms.Textarea(attrs={"rows": 6}) if is_long else forms.TextInput()
-            return forms.CharField(initial=value, widget=widget, strip=False)
+            return TextField(initial=value, widget=widget, strip=False, required=required and value != "")
         case "integer" | "number":
-            return JsonNumberField(initial=None if value is None else json.dumps(value))
+            return JsonNumberField(initial=None if value is None else json.dumps(value), required=required)
+        case "boolean" if required:
+            return forms.BooleanField(initial=bool(value), required=False)
         case "boolean":
-            return forms.BooleanField(initial=bool(value))
+            return forms.NullBooleanField(initial=value)
         case _:
-            return forms.JSONField(initial=value, widget=forms.Textarea(attrs={"rows": 4}))
+            widget = forms.Textarea(attrs={"rows": 4})
+            return forms.JSONField(initial=value, widget=widget, required=False)

@@ -23,6 +23,10 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         """Return the pending ones whose time is over."""
         return self.pending().filter(expires_at__lte=now)
 
+    def actionable_by(self, user: Any) -> "ReviewQuerySet":
+        """Return the pending ones left for this reviewer; `available_actions` has the last word."""
+        return self.pending().exclude(requester=user).exclude(votes__reviewer=user)
+
     def queue_order(self) -> "ReviewQuerySet":
         """Return the most pressing first: by risk, then by age."""
         rank = models.Case(
@@ -99,6 +103,18 @@ class Review(StatusModel):
         """Return the JSON Schema of the arguments."""
         schema: dict[str, Any] = self.request["tool"]["parameters"]
         return schema
+
+    @property
+    def argument_names(self) -> list[str]:
+        """Return the names of current and proposed arguments, in the schema's order as far as it has one."""
+        known = {**self.arguments, **self.arguments_proposed}
+        names = dict.fromkeys([*self.parameters.get("required", ()), *known])
+        return [name for name in names if name in known]
+
+    @property
+    def ordered_arguments(self) -> dict[str, Any]:
+        """Return the current arguments in the order of `argument_names`; the database keeps no order."""
+        return {name: self.arguments[name] for name in self.argument_names if name in self.arguments}
 
     @property
     def is_edited(self) -> bool:

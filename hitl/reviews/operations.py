@@ -130,6 +130,8 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
             verdict = quorum.Verdict.REJECT
         case DecisionVerb.APPROVE if response.arguments is not None:
             raise InvalidInput("To change arguments, send decision 'edit'.")
+    if review.votes.filter(reviewer=reviewer, digest=review.digest).exists():  # an edit back to it
+        raise AlreadyDecided("You have voted for exactly this action before.", review_status=review.status)
     review.votes.create(
         reviewer=reviewer,
         decision=response.verb,

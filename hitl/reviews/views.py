@@ -6,9 +6,10 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
+from rest_framework.generics import get_object_or_404
 
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations, quorum
@@ -86,7 +87,7 @@ def _decide(request: HttpRequest, item: Review, form: ArgumentsForm, channel: Ch
     response = Response(
         verb=verb,
         channel=channel,
-        message=request.POST.get("message", ""),
+        message=request.POST.get("message", "").replace("\r\n", "\n"),  # browsers send CR LF
         arguments=arguments,
         version=version,
         digest=request.POST.get("digest", ""),
@@ -111,6 +112,13 @@ def _argument(item: Review, name: str) -> dict[str, Any]:
     }
 
 
+def _next(request: HttpRequest) -> Review | None:
+    """Return what the reviewer may decide after this one."""
+    if not request.user.has_perm(operations.DECIDE):
+        return None
+    return Review.objects.actionable_by(request.user).select_related("requester").queue_order().first()
+
+
 def _context(
     request: HttpRequest, item: Review, form: ArgumentsForm, error: DomainError | None, channel: Channel
 ) -> dict[str, Any]:
@@ -122,8 +130,8 @@ def _context(
         "error": error,
         "allowed": {verb.value for verb in actions.verbs},
         "why_not": actions.why_not,
-        "arguments": [_argument(item, name) for name in {**item.arguments, **item.arguments_proposed}],
-        "arguments_json": json.dumps(item.arguments, ensure_ascii=False, indent=2, sort_keys=True),
+        "arguments": [_argument(item, name) for name in item.argument_names],
+        "arguments_json": json.dumps(item.ordered_arguments, ensure_ascii=False, indent=2),
         "votes": item.votes.select_related("reviewer").order_by("id"),
         "approvals": quorum.approvals(item.ballots(), digest=item.digest),
         "remaining_s": int(item.remaining(now).total_seconds()),
@@ -131,5 +139,6 @@ def _context(
             step_id=item.step_id, action__in=["tool.succeeded", "tool.failed"]
         ).first(),
         "tool": item.request["tool"],
+        "next": None if actions.verbs else _next(request),
         "channel": channel.value,
     }

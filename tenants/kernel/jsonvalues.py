@@ -9,6 +9,8 @@ import rfc8785
 from tenants.kernel.errors import InvalidInput
 
 JsonObject = dict[str, Any]
+MAX_LEVELS = 100
+TOO_DEEP = "[nested too deeply]"
 
 
 def canonical(value: Any) -> bytes:
@@ -24,10 +26,11 @@ def sha256_hex(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def storable(value: Any) -> Any:
+def storable(value: Any, *, levels: int = MAX_LEVELS) -> Any:
     """Return a copy that jsonb can hold and RFC 8785 can hash.
 
-    NUL and lone surrogates become U+FFFD; numbers from 2**53 on and non-finite floats become strings.
+    NUL and lone surrogates become U+FFFD; numbers from 2**53 on and non-finite floats become strings;
+    lists and objects below `levels` levels become a mark, so that no later step runs out of stack.
     Use it on text that came from outside (models, tools, requests) before it is stored.
     """
     match value:
@@ -35,14 +38,15 @@ def storable(value: Any) -> Any:
             return value
         case str():
             return value.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-        case int():
+        case int() | float():
+            # jsonb writes 1e22 out in full, so even a float would come back as an integer that has no
+            # canonical form.
             return value if abs(value) < 2**53 else str(value)
-        case float():
-            # jsonb writes 1e22 out in full, so it would come back as an integer without a canonical form.
-            return value if abs(value) < 2**53 else str(value)
+        case Mapping() | list() | tuple() if levels == 0:
+            return TOO_DEEP
         case Mapping():
-            return {storable(str(key)): storable(item) for key, item in value.items()}
+            return {storable(str(key)): storable(item, levels=levels - 1) for key, item in value.items()}
         case list() | tuple():
-            return [storable(item) for item in value]
+            return [storable(item, levels=levels - 1) for item in value]
         case _:
             return storable(str(value))

@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django import template
@@ -16,12 +17,16 @@ register = template.Library()
 
 # Drawn as nothing or as a blank although Unicode calls them letters, marks or symbols.
 BLANK = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0]
-    + [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]
+    chain(
+        [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0],
+        range(0x180B, 0x1810),
+        range(0xFE00, 0xFE10),
+        range(0xE0100, 0xE01F0),
+    )
 )
 MARKED_CATEGORIES = frozenset(["Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"])
 PLAIN = frozenset(" \n\t")
-WORD = re.compile(r"\w+|\s+|[^\w\s]")
+WORD = re.compile(r"\w+(?:[.,@:/-]\w+)*|\s+|[^\w\s]")
 DIFF_LIMIT = 4000
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -29,7 +34,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 @register.filter
 def inert(text: object) -> SafeString:
     """Return the text as HTML in which each character that hides or reorders is a marked code point."""
-    return mark_safe("".join(map(_shown, str(text).replace("\r\n", "\n"))))  # noqa: S308  # _shown escapes
+    return mark_safe("".join(map(_shown, str(text))))  # noqa: S308  # _shown escapes
 
 
 def _shown(character: str) -> str:
@@ -43,9 +48,17 @@ def _shown(character: str) -> str:
 
 
 @register.filter
-def has_marks(text: object) -> bool:
-    """Tell whether `inert` marks anything in the text."""
-    return 'class="code-point"' in inert(text)
+def has_marks(value: Any) -> bool:
+    """Tell whether `inert` marks anything in a text, or in any text of a JSON value."""
+    match value:
+        case str():
+            return 'class="code-point"' in inert(value)
+        case list():
+            return any(map(has_marks, value))
+        case dict():
+            return any(has_marks(name) or has_marks(member) for name, member in value.items())
+        case _:
+            return False
 
 
 @register.filter
@@ -122,7 +135,9 @@ def words(name: str) -> str:
 def badge(status: object, kind: str = "status") -> SafeString:
     """Return a stored word as a label; its colour repeats what it says."""
     word = str(status)
-    return format_html('<span class="badge {}-{}">{}</span>', kind, word.replace("_", "-"), word.replace("_", " "))
+    return format_html(
+        '<span class="badge {}-{}">{}</span>', kind, word.replace("_", "-"), word.replace("_", " ")
+    )
 
 
 @register.simple_tag
@@ -143,7 +158,9 @@ def countdown(until: datetime) -> SafeString:
     """Return the time left; the page counts it down without trusting the reader's clock."""
     left = max(0, int((until - timezone.now()).total_seconds()))
     text = duration(left) if left else "time is over"
-    return format_html('<span class="countdown" title="until {}" data-left-s="{}">{}</span>', _exact(until), left, text)
+    return format_html(
+        '<span class="countdown" title="until {}" data-left-s="{}">{}</span>', _exact(until), left, text
+    )
 
 
 @register.simple_tag
@@ -152,7 +169,9 @@ def took(start: datetime | None, end: datetime | None) -> str:
     if start is None or end is None:
         return ""
     seconds = (end - start).total_seconds()
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < MINUTE else duration(seconds)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < MINUTE else duration(seconds)
 
 
 def duration(seconds: float) -> str:

@@ -54,3 +54,19 @@ def approval(*approvers: str, request: PolicyRequest = REFUND, digest: str | Non
         approvers=approvers,
         decided_at=NOW,
     )
+
+
+def proposal(*, agent: Any, user: Any, tool: str = "refund_order", **arguments: Any) -> PolicyRequest:
+    """Return a call that the agent proposes on the user's behalf, about rows of the current tenant."""
+    from agents.tools.models import Tool
+    from tenants.kernel.context import require_schema
+    from tenants.kernel.models import uuid7
+
+    return PolicyRequest(
+        tenant=require_schema(),
+        user=UserRef(id=user.pk, name=user.username),
+        agent=agent.ref(),
+        tool=Tool.objects.get(name=tool).ref(),
+        arguments=arguments or {"order_id": "A-1001", "amount": 25.0, "reason": "arrived broken"},
+        run=RunRef(run_id=str(uuid7()), step_id=str(uuid7()), trace_id="0" * 32),
+    )

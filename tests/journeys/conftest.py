@@ -41,7 +41,9 @@ class Stack:
         )
         if username:
             login = {"username": username, "password": "demo"}
-            answer = httpx.post(f"{client.base_url}/api/v1/auth/login", json=login, headers=client.headers, timeout=30)
+            answer = httpx.post(
+                f"{client.base_url}/api/v1/auth/login", json=login, headers=client.headers, timeout=30
+            )
             client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
         return client
 
@@ -75,11 +77,11 @@ def _redis_database(url: str, number: int) -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Start the stack once; tests make their own runs and share it."""
     from tests.conftest import clone_database, database_url, drop_database, owner_url
 
-    name = clone_database(f"cs_stack_{os.getpid()}")
+    name = clone_database("cs_stack")
     port, model_port = free_port(), free_port()
     environment = {
         **os.environ,
@@ -114,6 +116,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         running = Stack(port=port, environment=environment)
         _wait_until_ready(running, logs)
         yield running
+        if request.session.testsfailed:
+            sys.stderr.write(_tails(logs))
     finally:
         for process in reversed(processes):
             process.terminate()
@@ -135,8 +139,11 @@ def _wait_until_ready(stack: Stack, logs: Path) -> None:
                     return
             except httpx.TransportError:
                 time.sleep(0.1)
-    tails = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in sorted(logs.glob("*.log")))
-    raise RuntimeError(f"The stack did not become ready.\n{tails}")
+    raise RuntimeError(f"The stack did not become ready.\n{_tails(logs)}")
+
+
+def _tails(logs: Path) -> str:
+    return "\n".join(f"{log.name}:\n{log.read_text()[-4000:]}\n" for log in sorted(logs.glob("*.log")))
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,9 @@ def ended(client: httpx.Client, run: dict[str, Any]) -> dict[str, Any]:
 
 def refunds(stack: Any, order: str) -> list[Any]:
     """Return amount and reason of every refund of an order."""
-    query = "SELECT amount::float, reason FROM demo_refund r JOIN demo_order o ON o.id = r.order_id WHERE o.order_id = %s"
+    query = """
+        SELECT amount::float, reason FROM demo_refund r JOIN demo_order o ON o.id = r.order_id WHERE o.order_id = %s
+    """
     return list(stack.rows("acme", query, order))
 
 

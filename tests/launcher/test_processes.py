@@ -159,7 +159,7 @@ class TestKilledLauncher:
                 assert [record["name"] for record in records] == ["valkey", "postgres"]
                 started = [Identity(pid=r["pid"], began=r["began"], marker=r["marker"]) for r in records]
                 assert _eventually(partial(_all_are_dead, started))
-                assert not processes_in(home / "data")
+                assert processes_in(home / "data") == []
         finally:
             shutil.rmtree(directory, ignore_errors=True)
             if home:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants.kernel.errors import InvalidInput
-from tenants.kernel.jsonvalues import canonical, sha256_hex, storable
+from tenants.kernel.jsonvalues import MAX_LEVELS, TOO_DEEP, canonical, sha256_hex, storable
 
 SCALARS = (
     st.none()
@@ -83,6 +83,34 @@ class TestStorable:
     def test_keeps_other_floats(self, value: float) -> None:
         assert storable(value) == value
         assert canonical(through_jsonb(value)) == canonical(value)
+
+
+class TestNesting:
+    def nested(self, levels: int) -> Any:
+        value: Any = "core"
+        for n in range(levels):
+            value = [value] if n % 2 else {"a": value}
+        return value
+
+    def test_up_to_the_limit_is_kept(self) -> None:
+        assert storable(self.nested(MAX_LEVELS)) == self.nested(MAX_LEVELS)
+
+    @pytest.mark.parametrize("levels", [MAX_LEVELS + 1, 300, 900, 100_000])
+    def test_below_the_limit_becomes_a_mark(self, levels: int) -> None:
+        kept = storable(self.nested(levels))
+        assert kept != self.nested(MAX_LEVELS + 1)
+        assert TOO_DEEP in canonical(kept).decode()
+
+    def test_without_end_becomes_a_mark(self) -> None:
+        loop: list[Any] = []
+        loop.append(loop)
+        assert TOO_DEEP in canonical(storable(loop)).decode()
+
+    def test_at_the_limit_leaves_room_on_the_stack(self) -> None:
+        def deeper(levels: int) -> bytes:
+            return deeper(levels - 1) if levels else canonical(storable(self.nested(MAX_LEVELS)))
+
+        assert deeper(400)
 
 
 class TestCanonical:

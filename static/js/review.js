@@ -1,0 +1,94 @@
+// The review page: keys, and news. What a reviewer reads or types is never replaced under their hands.
+
+import { arm, isArmed } from "./forms.js";
+import { shortcuts } from "./keys.js";
+import { announce, onChange, paced } from "./live.js";
+import { tick } from "./time.js";
+
+const review = () => document.getElementById("review");
+const WHY = {
+  pending: "The action or its votes are not what this page shows.",
+  approved: "Somebody approved it.",
+  rejected: "Somebody rejected it.",
+  expired: "Its time is over.",
+  cancelled: "Its run was cancelled.",
+};
+
+function approve() {
+  const button = document.getElementById("approve");
+  if (!button) return false;
+  const form = button.form;
+  if (document.activeElement === button && (isArmed(form) || !form.dataset.arm)) {
+    form.requestSubmit(button);
+    return true;
+  }
+  button.focus();
+  if (form.dataset.arm) arm(form);
+  return true;
+}
+
+function edit() {
+  const details = document.getElementById("edit");
+  if (!details) return false;
+  details.open = true;
+  details.querySelector("form input:not([type=hidden]), form textarea, form select")?.focus();
+  return true;
+}
+
+function focus(id) {
+  const element = document.getElementById(id);
+  element?.focus();
+  return Boolean(element);
+}
+
+function follow(id) {
+  const link = document.getElementById(id);
+  link?.click();
+  return Boolean(link);
+}
+
+shortcuts({
+  a: approve,
+  e: edit,
+  r: () => focus("reject-message"),
+  o: () => follow("open-run"),
+  n: () => follow("next"),
+});
+
+const hasForm = () => document.querySelector("#decision form") !== null;
+
+function replaceWith(fresh) {
+  const open = [...review().querySelectorAll("details[id]")].filter((one) => one.open).map((one) => one.id);
+  review().replaceWith(fresh);
+  for (const id of open) {
+    const details = document.getElementById(id);
+    if (details) details.open = true;
+  }
+  announce(`Review ${fresh.dataset.status}`);
+  tick();
+}
+
+async function look() {
+  const response = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response?.ok || response.redirected) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const fresh = page.getElementById("review");
+  if (!fresh || fresh.dataset.state === review().dataset.state) return;
+  if (!hasForm()) {
+    replaceWith(document.adoptNode(fresh));
+    return;
+  }
+  const banner = document.getElementById("changed");
+  banner.querySelector("[data-why]").textContent = WHY[fresh.dataset.status] ?? "";
+  banner.hidden = false;
+}
+
+const lookSoon = paced(look);
+
+onChange((change) => {
+  const { review: id, run } = review().dataset;
+  const isMine = change === null
+    || (change.topic === "reviews" && change.id === id)
+    || (change.topic === "runs" && change.id === run);
+  if (isMine) lookSoon();
+});
