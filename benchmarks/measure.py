@@ -243,11 +243,16 @@ def _api(repeat: int) -> dict[str, float]:
 
 
 def _memory() -> dict[str, float]:
-    """Return the peak resident memory in MB of each part, children included."""
+    """Return each part's memory in MB, children included.
+
+    The peak of the resident set; for PostgreSQL, whose processes share most of theirs, the sum of
+    the proportional sets at the end.
+    """
     found: dict[str, float] = {}
     processes = json.loads((Path(os.environ["COUNTERSIGN_STATE"]) / "processes.json").read_text())
     for name, pid in _named(processes):
-        found[f"rss_mb.{name}"] = found.get(f"rss_mb.{name}", 0.0) + _peak_mb(pid)
+        used = _proportional_mb(pid) if name == "postgres" else _peak_mb(pid)
+        found[f"rss_mb.{name}"] = found.get(f"rss_mb.{name}", 0.0) + used
     return found
 
 
@@ -265,9 +270,14 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in path.read_text().split()] if path.exists() else []
 
 
+def _proportional_mb(pid: int) -> float:
+    return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss") / 1024
+
+
 def _peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        return 0.0
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-    return int(lines.get("VmHWM", "0 kB").split()[0]) / 1024
+    return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM") / 1024
+
+
+def _kilobytes(path: Path, name: str) -> int:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)

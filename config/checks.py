@@ -20,7 +20,9 @@ def tenants_are_kept_apart(**_kwargs: Any) -> list[CheckMessage]:
     """Refuse settings that would let one tenant reach another's rows, cache or sessions."""
     problems: list[CheckMessage] = []
     if settings.DATABASES["default"]["ENGINE"] != DATABASE_ENGINE:
-        problems.append(Error(f"DATABASES['default']['ENGINE'] must be '{DATABASE_ENGINE}'.", id="countersign.E001"))
+        problems.append(
+            Error(f"DATABASES['default']['ENGINE'] must be '{DATABASE_ENGINE}'.", id="countersign.E001")
+        )
     for name, cache in settings.CACHES.items():
         if cache.get("KEY_FUNCTION") != CACHE_KEY:
             problems.append(
@@ -32,11 +34,15 @@ def tenants_are_kept_apart(**_kwargs: Any) -> list[CheckMessage]:
         problems.append(Error(f"{TENANT_MIDDLEWARE} must stand before the sessions.", id="countersign.E003"))
     if settings.SESSION_COOKIE_DOMAIN is not None:
         problems.append(
-            Error("SESSION_COOKIE_DOMAIN must be unset: tenants must not share cookies.", id="countersign.E004")
+            Error(
+                "SESSION_COOKIE_DOMAIN must be unset: tenants must not share cookies.", id="countersign.E004"
+            )
         )
     if settings.SESSION_ENGINE != SESSION_ENGINE:
         problems.append(
-            Error(f"SESSION_ENGINE must be '{SESSION_ENGINE}', in the tenant's schema.", id="countersign.E005")
+            Error(
+                f"SESSION_ENGINE must be '{SESSION_ENGINE}', in the tenant's schema.", id="countersign.E005"
+            )
         )
     if getattr(settings, "ANONYMOUS_USER_NAME", "") is not None:
         problems.append(Error("ANONYMOUS_USER_NAME must be None.", id="countersign.E006"))
@@ -52,7 +58,8 @@ def production_is_not_the_demo(**_kwargs: Any) -> list[CheckMessage]:
     if not settings.AUDIT_SIGNING_KEY:
         problems.append(
             Error(
-                "Set AUDIT_SIGNING_KEY: without it the audit key is derived from SECRET_KEY.", id="countersign.E011"
+                "Set AUDIT_SIGNING_KEY: without it the audit key is derived from SECRET_KEY.",
+                id="countersign.E011",
             )
         )
     if "*" in settings.ALLOWED_HOSTS:

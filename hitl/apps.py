@@ -7,6 +7,7 @@ class HitlConfig(AppConfig):
     """Say which roles see and decide reviews."""
 
     name = "hitl"
+    verbose_name = "Human review"
 
     def ready(self) -> None:
         """Fill the role registry."""

@@ -39,8 +39,8 @@ class TenantMiddleware:
             return problem(error, request)
         request.tenant = tenant  # type: ignore[attr-defined]
         is_platform = tenant.schema_name == PUBLIC
-        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF if is_platform else settings.ROOT_URLCONF  # type: ignore[attr-defined]
-        set_urlconf(request.urlconf)  # type: ignore[attr-defined]
+        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF if is_platform else settings.ROOT_URLCONF
+        set_urlconf(request.urlconf)
         with tenant_context(tenant):
             response = self.get_response(request)
         response["X-Request-Id"] = request.trace_id  # type: ignore[attr-defined]

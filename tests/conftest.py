@@ -103,11 +103,12 @@ def django_db_setup(django_db_blocker: Any, request: pytest.FixtureRequest) -> I
     name = clone_database(f"cs_test_{worker}")
     connection.settings_dict["NAME"] = name
     vars(connection.features)["supports_transactions"] = True  # probing would create a table
-    connection.check_constraints = _check_constraints(connection.check_constraints)
+    wrapper: Any = connection
+    wrapper.check_constraints = _check_constraints(wrapper.check_constraints)
     yield
     with django_db_blocker.unblock():
         connection.close()
-        connection.close_pool()
+        wrapper.close_pool()
     drop_database(name)
 
 

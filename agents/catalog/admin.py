@@ -10,18 +10,19 @@ from guardian.admin import GuardedModelAdminMixin
 from agents.blueprints import registry
 from agents.catalog import operations
 from agents.catalog.models import Agent
-from tenants.kernel.admin import ConfigAdmin
+from tenants.kernel.admin import Checkboxes, ConfigAdmin, Select, Textarea
 from tenants.kernel.errors import DomainError
 
 
 class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """An agent with a configuration that its blueprint accepts."""
 
-    blueprint = forms.ChoiceField(choices=lambda: [(slug, slug) for slug in registry.REGISTRY])
+    blueprint = forms.ChoiceField(choices=lambda: [(slug, slug) for slug in registry.REGISTRY], widget=Select)
 
     class Meta:
         model = Agent
         fields = ["name", "blueprint", "config", "tools"]
+        widgets = {"config": Textarea(attrs={"rows": 6}), "tools": Checkboxes}
 
     def clean(self) -> dict[str, Any]:
         """Name each setting that the blueprint refuses."""
@@ -34,14 +35,13 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         return cleaned
 
 
-class AgentAdmin(GuardedModelAdminMixin, ConfigAdmin):  # type: ignore[misc]  # untyped upstream
+class AgentAdmin(GuardedModelAdminMixin, ConfigAdmin):
     """Create agents and say which tools they may use; each has an identity of its own."""
 
     form = AgentForm
     list_display = ["name", "blueprint", "version", "owner"]
     list_filter = ["blueprint"]
     search_fields = ["name"]
-    filter_horizontal = ["tools"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Fix name and blueprint once the agent exists."""

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.blueprints import registry as blueprints
-from agents.blueprints.base import CallModel, CallTool, Finish, GiveUp, ProposedCall
+from agents.blueprints.base import BaseAgent, CallModel, CallTool, Finish, GiveUp, ProposedCall
 from agents.llm import client
 from agents.llm.types import Reply
 from agents.runs import engine
@@ -112,9 +113,13 @@ class Hold:
         self.run = run
         self.clock = clock
         self.steps: list[Step] = []
-        self.blueprint = blueprints.REGISTRY.get(run.snapshot["blueprint"])
         self.agent = run.agent.ref()
         self.tools: dict[str, dict[str, Any]] | None = None
+
+    @cached_property
+    def blueprint(self) -> type[BaseAgent]:
+        """Return the behaviour of the run's agent; raises UnknownMember, which ends the run."""
+        return blueprints.REGISTRY.get(self.run.snapshot["blueprint"])
 
     def resume(self) -> Work | None:
         """Go on from the stored steps; return what to carry out."""
@@ -152,17 +157,23 @@ class Hold:
                 except LeaseLost:
                     gate.complete(work.claim.decision, outcome, now=self.clock())
                     raise
+                except Exception:
+                    with transaction.atomic():  # what has run is on record, whatever became of the plan
+                        self._close_tool(work, outcome)
+                    raise
 
     def fail(self, code: str, message: str) -> None:
-        """End the run as failed, unless it no longer belongs to this worker."""
+        """End the run as failed, unless it no longer belongs to this worker.
+
+        A call that had started keeps an unknown outcome: nothing says that it did not take effect.
+        """
         try:
             with transaction.atomic():
                 self._fence()
-                for step in self.steps:
-                    if step.status in Step.OPEN:
-                        step.close(
-                            Step.Status.FAILED, now=self.clock(), result={"content": _error(code, message)}
-                        )
+                for step in self.run.steps.filter(status__in=Step.OPEN):
+                    started = step.status == Step.Status.EXECUTING
+                    status = Step.Status.UNKNOWN if started else Step.Status.FAILED
+                    step.close(status, now=self.clock(), result={"content": _error(code, message)})
                 self._end(Run.Status.FAILED, error={"code": code, "message": message})
         except LeaseLost:
             logger.info("Run %s was taken from this worker", self.run.pk)
@@ -213,7 +224,9 @@ class Hold:
     def _add_model_step(self, action: CallModel) -> Step:
         model = self.run.snapshot["config"].get("model") or settings.OPENAI_MODEL
         request = {"messages": len(action.messages), "digest": sha256_hex(list(action.messages))}
-        return self._add(kind=Step.Kind.MODEL, name=model, request={**request, "tools": list(action.tools)})
+        step = self._add(kind=Step.Kind.MODEL, name=model, request={**request, "tools": list(action.tools)})
+        step.save(force_insert=True)
+        return step
 
     def _model_work(self, step: Step, action: CallModel | None = None) -> Work:
         if action is None:
@@ -432,11 +445,15 @@ class Hold:
             request=request,
             created_at=self.clock(),
         )
-        step.save(force_insert=True)
         self.steps.append(step)
         return step
 
     def _set_step(self, step: Step, status: Step.Status) -> None:
+        """Store the step as executing or waiting; a tool step is inserted as what the gate made of it."""
+        if step._state.adding:
+            step.status = status
+            step.save(force_insert=True)
+            return
         moved = Step.objects.filter(pk=step.pk, status=step.status).update(
             status=status, review_id=step.review_id
         )

@@ -120,6 +120,16 @@ class Step(Identified):
     def close(self, status: "Step.Status", *, now: datetime, result: dict[str, Any]) -> None:
         """Record how the step ended."""
         self.status, self.result, self.finished_at = status, result, now
-        self.save(
-            update_fields=["status", "result", "finished_at", "input_tokens", "output_tokens", "review_id"]
-        )
+        if self._state.adding:
+            self.save(force_insert=True)
+        else:
+            self.save(
+                update_fields=[
+                    "status",
+                    "result",
+                    "finished_at",
+                    "input_tokens",
+                    "output_tokens",
+                    "review_id",
+                ]
+            )

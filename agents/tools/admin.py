@@ -8,7 +8,7 @@ from guardian.admin import GuardedModelAdminMixin
 from tenants.kernel.admin import ConfigAdmin
 
 
-class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):  # type: ignore[misc]  # untyped upstream
+class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     """Risk, effect and enabled are the tenant's; what the tool is comes from its author."""
 
     list_display = ["name", "risk", "effect", "enabled", "source"]

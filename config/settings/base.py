@@ -29,6 +29,7 @@ _CONTRIB = [
 ]
 _FACES = [
     "unfold.apps.BasicAppConfig",  # before django_tenants: both ship admin/app_list.html
+    "unfold.contrib.guardian",  # before guardian, whose templates it replaces
     "django_tenants",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -212,10 +213,28 @@ UNFOLD = {
     "SITE_TITLE": "Countersign",
     "SITE_HEADER": "Countersign",
     "SITE_SUBHEADER": "No agent acts alone",
-    "SITE_SYMBOL": "verified_user",
+    "SITE_ICON": "/static/img/mark.svg",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/img/mark.svg"}],
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
+    "STYLES": ["/static/css/admin.css"],
+    "SIDEBAR": {"navigation": "config.navigation.sidebar"},
+    "COLORS": {
+        "primary": {  # the accent of static/css/base.css
+            "50": "#f2f5fe",
+            "100": "#e9effd",
+            "200": "#cfdcfb",
+            "300": "#a9c1ff",
+            "400": "#86a8ff",
+            "500": "#5a80e8",
+            "600": "#2f5bd0",
+            "700": "#2348aa",
+            "800": "#1e3c8a",
+            "900": "#1c346f",
+            "950": "#132149",
+        }
+    },
 }
 
 # --- Agents

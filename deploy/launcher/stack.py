@@ -83,7 +83,11 @@ class Stack:
         arguments = ("-m", "agents.llm.scripted", "--port", str(port), "--scripts", str(SCRIPTS))
         child = self.start_python("model", arguments, marker="agents.llm.scripted")
         self.children.wait_until(lambda: is_listening(port), child=child, timeout_s=READY_S)
-        self.variables |= {"OPENAI_BASE_URL": f"http://{LOOPBACK}:{port}/v1", "OPENAI_API_KEY": "scripted"}
+        self.variables |= {
+            "OPENAI_BASE_URL": f"http://{LOOPBACK}:{port}/v1",
+            "OPENAI_API_KEY": "scripted",
+            "OPENAI_MODEL": "scripted-stand-in",
+        }
 
     def start_python(self, name: str, arguments: tuple[str, ...], *, marker: str) -> Child:
         """Start a Python program of the project. Its truth is in the database: it may end at any moment."""

@@ -11,7 +11,7 @@ from governance.access.models import User
 from tenants.kernel.admin import ConfigAdmin
 
 
-class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[misc]  # untyped upstream
+class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not generic at run time
     """People can be edited; the identities of agents are shown and belong to their agents."""
 
     form = UserChangeForm
@@ -38,5 +38,5 @@ class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[misc]  # untyped 
         return (*super().get_readonly_fields(request, obj), *fixed)
 
 
-class GroupAdmin(DjangoGroupAdmin, ConfigAdmin):  # type: ignore[misc]  # untyped upstream
+class GroupAdmin(DjangoGroupAdmin, ConfigAdmin):
     """Roles."""

@@ -11,13 +11,13 @@ from django.utils.timesince import timesince
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel
 from hitl.reviews.views import review_page
-from tenants.kernel.admin import EvidenceAdmin
+from tenants.kernel.admin import LABELS, EvidenceAdmin, display
 
 
 class ReviewAdmin(EvidenceAdmin):
     """The reviewer's queue."""
 
-    list_display = ["tool", "risk", "status", "requested_by", "agent_name", "waiting", "version"]
+    list_display = ["tool", "risk_label", "status_label", "requested_by", "agent_name", "waiting", "version"]
     list_filter = ["status", "risk", "tool"]
     search_fields = ["tool", "agent_name", "requester__username"]
     list_select_related = ["requester"]
@@ -25,6 +25,16 @@ class ReviewAdmin(EvidenceAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
         """Return the most pressing first."""
         return Review.objects.queue_order()
+
+    @display(description="Risk", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
+    def risk_label(self, review: Review) -> str:
+        """Return the risk as a label."""
+        return review.risk
+
+    @display(description="Status", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
+    def status_label(self, review: Review) -> str:
+        """Return the status as a label."""
+        return review.status
 
     @admin.display(description="Requested by")
     def requested_by(self, review: Review) -> str:

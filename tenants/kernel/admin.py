@@ -4,8 +4,29 @@ from typing import Any
 
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as Checkboxes
+from unfold.widgets import UnfoldAdminSelectWidget as Select
+from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 
-__all__ = ["ConfigAdmin", "EvidenceAdmin", "TabularInline"]
+__all__ = [
+    "LABELS",
+    "Checkboxes",
+    "ConfigAdmin",
+    "EvidenceAdmin",
+    "Select",
+    "TabularInline",
+    "Textarea",
+    "display",
+]
+
+# Colours of stored words, for `display(label=LABELS)`; a word that is not here is grey.
+LABELS = {
+    **dict.fromkeys(["pending", "waiting", "medium"], "warning"),
+    **dict.fromkeys(["queued", "running"], "info"),
+    **dict.fromkeys(["approved", "succeeded"], "success"),
+    **dict.fromkeys(["rejected", "failed", "high", "critical"], "danger"),
+}
 
 
 class ConfigAdmin(ModelAdmin):  # type: ignore[misc]  # untyped upstream

@@ -50,8 +50,8 @@ class Stack:
     def rows(self, tenant: str, query: str, *parameters: Any) -> list[Any]:
         """Read a tenant's tables as their owner."""
         with psycopg.connect(self.environment["DATABASE_OWNER_URL"]) as connection:
-            connection.execute(f"SET search_path = {tenant}")  # type: ignore[arg-type]
-            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+            connection.execute(f"SET search_path = {tenant}")
+            return connection.execute(query, parameters).fetchall()
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command against the stack's database."""
@@ -90,6 +90,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         "REDIS_URL": _redis_database(os.environ["REDIS_URL"], 5),
         "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
         "OPENAI_API_KEY": "scripted",
+        "OPENAI_MODEL": "scripted-stand-in",
         "PYTHONUNBUFFERED": "1",
     }
     logs = tmp_path_factory.mktemp("stack")

@@ -1,0 +1,70 @@
+"""What the sidebar of a tenant's admin offers: its work first, and only what the person may see."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from hitl.reviews.models import Review
+from tenants.kernel.context import PUBLIC
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A list in the admin. `model` is written app.model; `query` selects rows."""
+
+    title: str
+    icon: str
+    model: str
+    query: str = ""
+
+    def may_be_seen_by(self, user: Any) -> bool:
+        """Ask for the permission that the list itself asks for."""
+        app, model = self.model.split(".")
+        return bool(user.has_perm(f"{app}.view_{model}"))
+
+    def item(self) -> dict[str, Any]:
+        """Return the link as the theme wants it."""
+        url = reverse(f"admin:{self.model.replace('.', '_')}_changelist")
+        return {"title": self.title, "icon": self.icon, "link": f"{url}{self.query}"}
+
+
+REVIEWS = Link(title="Reviews", icon="fact_check", model="hitl.review", query="?status__exact=pending")
+GROUPS = {
+    "Work": (REVIEWS, Link(title="Runs", icon="play_circle", model="agents.run")),
+    "Agents": (
+        Link(title="Agents", icon="smart_toy", model="agents.agent"),
+        Link(title="Tools", icon="build", model="agents.tool"),
+    ),
+    "Audit": (
+        Link(title="Events", icon="history", model="governance.auditevent"),
+        Link(title="Checkpoints", icon="verified", model="governance.auditcheckpoint"),
+        Link(title="Configuration changes", icon="tune", model="auditlog.logentry"),
+    ),
+    "Access": (
+        Link(title="People", icon="group", model="governance.user"),
+        Link(title="Roles", icon="badge", model="auth.group"),
+        Link(title="API tokens", icon="key", model="knox.authtoken"),
+    ),
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of links; empty on the platform's host, where the theme lists every model."""
+    if request.tenant.schema_name == PUBLIC:  # type: ignore[attr-defined]  # set by TenantMiddleware
+        return []
+    overview = {"title": "Overview", "icon": "dashboard", "link": reverse("home"), "active": False}
+    groups: list[dict[str, Any]] = [{"items": [overview]}]
+    for title, links in GROUPS.items():
+        items = [_item(link) for link in links if link.may_be_seen_by(request.user)]
+        if items:
+            groups.append({"title": title, "items": items})
+    return groups
+
+
+def _item(link: Link) -> dict[str, Any]:
+    item = link.item()
+    if link is REVIEWS:
+        item |= {"badge": Review.objects.pending().count(), "badge_variant": "primary"}
+    return item
