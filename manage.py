@@ -17,14 +17,17 @@ FRAMEWORK_COMMANDS = {
 def main() -> None:
     """Run one management command; only schema-level framework commands get a context by default."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+    import django
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    if len(sys.argv) > 1 and sys.argv[1] in FRAMEWORK_COMMANDS:
-        import django
-
+    try:
         django.setup()
-        from tenants.kernel.context import platform_context
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
+    from tenants.kernel.context import platform_context
 
+    if len(sys.argv) > 1 and sys.argv[1] in FRAMEWORK_COMMANDS:
         with platform_context():
             execute_from_command_line(sys.argv)
     else:

@@ -65,8 +65,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         """Return tokens; `cost_usd` is null while no prices are configured."""
         return {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "cost_usd": None}
 
-    def get_taint(self, run: Run) -> None:
+    def get_taint(self, run: Run) -> dict[str, Any] | None:
         """Return null: information flow is not tracked yet."""
+        return None
 
 
 class ExecuteInput(serializers.Serializer[None]):

@@ -47,8 +47,9 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
             "expires_at", "decided_at", "assigned_to", "required", "votes", "allowed_decisions", "digest", "version",
         ]  # fmt: skip
 
-    def get_provenance(self, review: Review) -> None:
+    def get_provenance(self, review: Review) -> dict[str, Any] | None:
         """Return null: where each argument came from is not recorded yet."""
+        return None
 
     def get_allowed_decisions(self, review: Review) -> list[str]:
         """Return what the caller may do with the review."""

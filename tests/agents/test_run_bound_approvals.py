@@ -258,8 +258,12 @@ class TestApprovalSpoiled:
         Vote.objects.filter(review=review_of(approved)).latest("id").delete()
         assert_nothing_ran(work(approved), "denied")
 
-    def test_because_the_tool_became_riskier(self, approved: Run, approvers: list[Any], work: Work) -> None:
-        review = review_of(approved)
-        Review.objects.filter(pk=review.pk).update(required=1)
-        Vote.objects.filter(review=review, reviewer=approvers[0]).delete()
-        assert_nothing_ran(work(approved), "denied")
+    def test_because_the_tool_became_riskier(
+        self, propose: Callable[[], Run], approvers: list[Any], work: Work
+    ) -> None:
+        Tool.objects.filter(name="launch").update(risk="high")
+        try:
+            run = approve(propose(), approvers[:1])
+        finally:
+            Tool.objects.filter(name="launch").update(risk="critical")
+        assert_nothing_ran(work(run), "denied")

@@ -1,0 +1,105 @@
+"""The review page in the dashboard and in the admin: what it shows, and what it answers."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from hitl.reviews.models import Review
+
+DASHBOARD, ADMIN = "/reviews/{}/", "/admin/hitl/review/{}/change/"
+
+
+@pytest.fixture
+def as_bob(bob: Any) -> Client:
+    """Return Bob's browser."""
+    client = Client(SERVER_NAME="acme.localhost")
+    client.force_login(bob)
+    return client
+
+
+def _path(review: Review) -> str:
+    return DASHBOARD.format(review.pk)
+
+
+def _seen(review: Review, decision: str, **more: str) -> dict[str, str]:
+    return {"decision": decision, "version": str(review.version), "digest": review.digest, **more}
+
+
+class TestWhatItShows:
+    @pytest.mark.parametrize("face", [DASHBOARD, ADMIN])
+    def test_is_the_same_page_under_the_strict_policy_in_both_faces(
+        self, as_bob: Client, review: Review, face: str
+    ) -> None:
+        page = as_bob.get(face.format(review.pk))
+        assert page.status_code == 200
+        assert "unsafe" not in page["Content-Security-Policy"]
+        assert 'id="approve"' in page.content.decode()
+
+    def test_has_no_inline_script_or_style(self, as_bob: Client, review: Review) -> None:
+        html = as_bob.get(_path(review)).content.decode()
+        assert not [word for word in ("<style", " style=", " onclick=", "<script>") if word in html]
+
+    def test_marks_characters_that_hide(self, as_bob: Client, open_review: Any) -> None:
+        review = open_review(reason="broken\u202eneppah<b>")
+        html = as_bob.get(_path(review)).content.decode()
+        assert "\u202e" not in html
+        assert "U+202E</span>neppah&lt;b&gt;" in html
+
+    def test_shows_arguments_in_the_order_of_the_schema(self, as_bob: Client, review: Review) -> None:
+        shown = [argument["name"] for argument in as_bob.get(_path(review)).context["arguments"]]
+        assert shown == [name for name in review.parameters["required"] if name in review.arguments]
+
+    def test_offers_the_requester_no_decision(self, oscar: Any, review: Review) -> None:
+        client = Client(SERVER_NAME="acme.localhost")
+        client.force_login(oscar)
+        page = client.get(_path(review))
+        assert not page.context["allowed"]
+        assert page.context["why_not"] in page.content.decode()
+
+    def test_counts_only_approvals_of_the_action_as_it_stands(
+        self, as_bob: Client, critical: Review, rita: Any, say: Any
+    ) -> None:
+        say(critical, rita)
+        assert as_bob.get(_path(critical)).context["approvals"] == 1
+
+    def test_says_what_an_edit_left_out_or_changed(
+        self, as_bob: Client, critical: Review, rita: Any, say: Any
+    ) -> None:
+        say(critical, rita, "edit", arguments={**critical.arguments, "amount": 20.0})
+        changed = [a for a in as_bob.get(_path(critical)).context["arguments"] if a["changed"]]
+        assert [(a["name"], a["proposed"], a["value"]) for a in changed] == [("amount", 25.0, 20.0)]
+
+
+class TestDecisions:
+    def test_leads_on_to_the_next_review(self, as_bob: Client, open_review: Any) -> None:
+        first, second = open_review(), open_review()
+        Review.objects.exclude(pk__in=[first.pk, second.pk]).update(status=Review.Status.CANCELLED)
+        page = as_bob.post(_path(first), _seen(first, "approve"), follow=True)
+        assert page.context["next"] == second
+
+    def test_a_rejection_without_a_reason_is_asked_again(self, as_bob: Client, review: Review) -> None:
+        page = as_bob.post(_path(review), _seen(review, "reject"))
+        assert page.status_code == 422
+        assert 'role="alert"' in page.content.decode()
+
+    def test_an_edit_that_is_refused_keeps_what_was_typed(self, as_bob: Client, review: Review) -> None:
+        typed = {f"arg-{name}": str(value) for name, value in review.arguments.items()}
+        page = as_bob.post(_path(review), _seen(review, "edit", **{**typed, "arg-amount": "many"}))
+        assert page.status_code == 422
+        assert 'value="many"' in page.content.decode()
+
+    def test_a_refused_approval_does_not_blank_the_form_to_edit(self, as_bob: Client, review: Review) -> None:
+        page = as_bob.post(_path(review), {**_seen(review, "approve"), "version": "7"})
+        assert page.status_code == 409
+        assert not page.context["form"].is_bound
+
+
+class TestActionableBy:
+    def test_leaves_out_what_one_asked_for_or_voted_on(
+        self, critical: Review, oscar: Any, bob: Any, rita: Any, say: Any
+    ) -> None:
+        say(critical, bob)
+        assert critical not in Review.objects.actionable_by(oscar)
+        assert critical not in Review.objects.actionable_by(bob)
+        assert critical in Review.objects.actionable_by(rita)
