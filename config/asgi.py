@@ -14,11 +14,23 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
+from starlette.responses import Response  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
 
 from tenants.kernel.consumers import LiveConsumer  # noqa: E402
 
-static = StaticFiles(
+
+class RevalidatedFiles(StaticFiles):
+    """Files that browsers keep but ask about each time: a new release shows at once."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Add the header."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+static = RevalidatedFiles(
     directory=settings.STATICFILES_DIRS[0],
     packages=[(app.name, "static") for app in apps.get_app_configs() if (Path(app.path) / "static").is_dir()],
 )

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, connection, transaction
 
 from governance.audit import checkpoint, merkle
 from governance.audit import operations as audit
@@ -39,7 +39,7 @@ def record(**more: Any) -> AuditEvent:
     return AuditEvent.objects.get(pk=event.pk)
 
 
-def other(field: models.Field[Any, Any], value: Any) -> Any:
+def other(value: Any) -> Any:
     """Return another value of the column's type."""
     match value:
         case datetime():
@@ -52,15 +52,14 @@ def other(field: models.Field[Any, Any], value: Any) -> Any:
             return value + 1
         case dict():
             return {**value, "amount": 25.01}
-    raise TypeError(f"{field.name} needs a value that can be changed")
+    raise TypeError(f"{value!r}: give the entry a value in every column")
 
 
 class TestDigest:
     @pytest.mark.parametrize("column", COLUMNS)
     def test_covers_every_column(self, acme: Any, column: str) -> None:
         event = record()
-        field = AuditEvent._meta.get_field(column.removesuffix("_id") if column == "pk" else column)
-        setattr(event, column, other(field, getattr(event, column)))  # type: ignore[arg-type]
+        setattr(event, column, other(getattr(event, column)))
         assert event.compute_digest() != bytes(event.digest)
         assert not event.is_intact()
 

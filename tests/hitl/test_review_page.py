@@ -1,9 +1,11 @@
 """The review page in the dashboard and in the admin: what it shows, and what it answers."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from hitl.reviews.models import Review
 
@@ -16,6 +18,12 @@ def as_bob(bob: Any) -> Client:
     client = Client(SERVER_NAME="acme.localhost")
     client.force_login(bob)
     return client
+
+
+def _unexpired(review: Review) -> Review:
+    """Give the review an hour from now: pages ask the clock."""
+    Review.objects.filter(pk=review.pk).update(expires_at=timezone.now() + timedelta(hours=1))
+    return review
 
 
 def _path(review: Review) -> str:
@@ -41,9 +49,10 @@ class TestWhatItShows:
         assert not [word for word in ("<style", " style=", " onclick=", "<script>") if word in html]
 
     def test_marks_characters_that_hide(self, as_bob: Client, open_review: Any) -> None:
-        review = open_review(reason="broken\u202eneppah<b>")
-        html = as_bob.get(_path(review)).content.decode()
+        review = open_review(order_id="A-1001", amount=25.0, reason="broken\u202eneppah<b>")
+        html, decision = as_bob.get(_path(review)).content.decode().split('id="decision"')
         assert "\u202e" not in html
+        assert "These fields hide the characters" in decision
         assert "U+202E</span>neppah&lt;b&gt;" in html
 
     def test_shows_arguments_in_the_order_of_the_schema(self, as_bob: Client, review: Review) -> None:
@@ -73,13 +82,13 @@ class TestWhatItShows:
 
 class TestDecisions:
     def test_leads_on_to_the_next_review(self, as_bob: Client, open_review: Any) -> None:
-        first, second = open_review(), open_review()
+        first, second = _unexpired(open_review()), _unexpired(open_review())
         Review.objects.exclude(pk__in=[first.pk, second.pk]).update(status=Review.Status.CANCELLED)
         page = as_bob.post(_path(first), _seen(first, "approve"), follow=True)
         assert page.context["next"] == second
 
     def test_a_rejection_without_a_reason_is_asked_again(self, as_bob: Client, review: Review) -> None:
-        page = as_bob.post(_path(review), _seen(review, "reject"))
+        page = as_bob.post(_path(_unexpired(review)), _seen(review, "reject"))
         assert page.status_code == 422
         assert 'role="alert"' in page.content.decode()
 
