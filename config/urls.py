@@ -15,3 +15,8 @@ urlpatterns = [
     path("", include("hitl.urls")),
     path("", include("agents.urls")),
 ]
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

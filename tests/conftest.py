@@ -8,6 +8,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,18 @@ def _execute(connection: psycopg.Connection, statement: str, **names: str) -> No
     )
 
 
+def _drop(connection: psycopg.Connection, name: str) -> None:
+    """Drop a database and its connections; an autovacuum worker in it belongs to nobody we may stop."""
+    for attempt in range(50):
+        try:
+            _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if attempt == 49:
+                raise
+            time.sleep(0.2)
+
+
 def _seeded_database(connection: psycopg.Connection) -> str:
     """Return the name of the seeded database, making it if this code's does not exist."""
     name = f"cs_seeded_{state_of_code()}"
@@ -56,9 +69,9 @@ def _seeded_database(connection: psycopg.Connection) -> str:
         return name
     older = "SELECT datname FROM pg_database WHERE datname LIKE 'cs\\_seeded\\_%'"
     for (stale,) in connection.execute(older).fetchall():
-        _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=stale)
+        _drop(connection, stale)
     building = f"{name}_building"
-    _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=building)
+    _drop(connection, building)
     _execute(connection, "CREATE DATABASE {name}", name=building)
     environment = {**os.environ, "DATABASE_URL": owner_url(building)}
     for command in ("install", "seed_demo"):
@@ -72,7 +85,7 @@ def clone_database(name: str) -> str:
     with psycopg.connect(owner_url("postgres"), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         seeded = _seeded_database(connection)
-        _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+        _drop(connection, name)
         _execute(connection, "CREATE DATABASE {name} TEMPLATE {seeded}", name=name, seeded=seeded)
     return name
 
@@ -80,7 +93,7 @@ def clone_database(name: str) -> str:
 def drop_database(name: str) -> None:
     """Drop a clone, whoever is still connected."""
     with psycopg.connect(owner_url("postgres"), autocommit=True) as connection:
-        _execute(connection, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+        _drop(connection, name)
 
 
 def _check_constraints(check: Callable[..., None]) -> Callable[..., None]:

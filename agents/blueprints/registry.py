@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from agents.blueprints.base import BaseAgent
 from tenants.kernel.errors import InvalidInput
+from tenants.kernel.jsonvalues import storable
 from tenants.kernel.registry import Registry
 
 REGISTRY: Registry[type[BaseAgent]] = Registry(
@@ -26,6 +27,11 @@ def describe() -> list[dict[str, Any]]:
 
 def validate_config(blueprint: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration if the blueprint accepts it; raise InvalidInput naming what to mend."""
+    if storable(config) != config:
+        message = "holds text or numbers that cannot be stored"
+        raise InvalidInput(
+            f"The configuration {message}.", errors=[{"at": "/config", "message": message}]
+        )
     try:
         REGISTRY.get(blueprint).config_class(**config)
     except ValidationError as error:

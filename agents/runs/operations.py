@@ -23,6 +23,7 @@ from tenants.kernel.jsonvalues import JsonObject, storable
 from tenants.kernel.tasks import enqueue
 
 MAX_QUERY = 20_000
+ADVANCE = "agents.advance_run"
 
 
 @transaction.atomic
@@ -68,9 +69,7 @@ def start(
 
 def ring(run: Run) -> None:
     """Tell workers and pages, on commit, that the run may be runnable."""
-    from agents.runs.tasks import advance_run
-
-    enqueue(advance_run, run_id=str(run.pk))
+    enqueue(ADVANCE, run_id=str(run.pk))
     live.publish_on_commit("runs", run.pk)
 
 

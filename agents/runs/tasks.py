@@ -12,7 +12,7 @@ from tenants.kernel.tenants import active_tenants
 DOORBELL_GRACE_S = 5.0
 
 
-@shared_task(base=TenantTask, name="agents.advance_run")  # type: ignore[untyped-decorator]  # celery is untyped
+@shared_task(base=TenantTask, name=operations.ADVANCE)  # type: ignore[untyped-decorator]  # celery is untyped
 def advance_run(run_id: str) -> None:
     """Advance one run as far as it goes; does nothing if another worker has it or it is not runnable."""
     advance.advance(run_id=run_id)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from governance.access.models import IdempotencyRecord
 from tenants.kernel.errors import DomainError
-from tenants.kernel.jsonvalues import sha256_hex
+from tenants.kernel.jsonvalues import sha256_hex, storable
 
 
 class IdempotencyKeyReused(DomainError):
@@ -34,7 +34,7 @@ def once(request: Any, operation: Callable[[], Answer]) -> Answer:
     digest = sha256_hex([request.method, request.path, request.data])
     with transaction.atomic():
         record, created = IdempotencyRecord.objects.get_or_create(
-            user=request.user, key=key[:255], defaults={"request_digest": digest}
+            user=request.user, key=storable(key)[:255], defaults={"request_digest": digest}
         )
         if created:
             record.status, record.body = operation()

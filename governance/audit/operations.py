@@ -38,7 +38,7 @@ def record(*entries: Entry) -> list[AuditEvent]:
         AuditEvent.objects.bulk_create(events)
     except DatabaseError as error:
         raise AuditUnavailable from error
-    live.publish_on_commit("audit", events[-1].pk)
+    live.publish_on_commit("audit")
     return events
 
 

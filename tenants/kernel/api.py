@@ -1,9 +1,11 @@
 """Conventions of the HTTP API: problem documents, cursors, default deny."""
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.pagination import CursorPagination
@@ -54,7 +56,7 @@ class _Framework(DomainError):
         super().__init__(str(detail) if not isinstance(detail, (list, dict)) else "See errors.")
         self.status = error.status_code  # type: ignore[misc]
         self.code = str(error.default_code).replace("_", "-")  # type: ignore[misc]
-        self.title = str(error.default_detail)  # type: ignore[misc]
+        self.title = HTTPStatus(error.status_code).phrase  # type: ignore[misc]
         self.errors = flatten(detail) if isinstance(detail, (list, dict)) else []
 
 
@@ -89,6 +91,8 @@ def as_domain_error(error: Exception) -> DomainError | None:
             return NotFound()
         case exceptions.APIException():
             return _Framework(error)
+        case DataError() | UnicodeError() | RecursionError():
+            return InvalidInput("The request holds text, numbers or nesting that cannot be stored.")
     return None
 
 
@@ -133,3 +137,10 @@ class CursorPage(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """Return one page; raise NotFound for a cursor that this list did not give."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, ModelValidationError) as error:
+            raise exceptions.NotFound(self.invalid_cursor_message) from error

@@ -50,8 +50,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
             await self.channel_layer.group_discard(self._group, self.channel_name)
 
     async def live_changed(self, event: dict[str, Any]) -> None:
-        """Pass one notice on."""
-        await self.send_json({"topic": event["topic"], "id": event["id"]})
+        """Pass notices on, one message each."""
+        for topic, key in event["changes"]:
+            await self.send_json({"topic": topic, "id": key})
 
     async def _close_when_signed_out(self) -> None:
         with suppress(asyncio.CancelledError):

@@ -1,7 +1,8 @@
 """Tell open pages what changed: a topic and an id, never content.
 
 Publishing runs on one background event loop per process, so a slow or absent Redis delays no
-request and no run. Messages may be lost; pages read the database again when they reconnect.
+request and no run. Changes that come in quick succession travel together. Messages may be lost:
+pages read the database again when they reconnect.
 """
 
 import asyncio
@@ -17,40 +18,75 @@ from django.db import transaction
 from tenants.kernel.context import require_schema
 
 logger = logging.getLogger(__name__)
-CONNECT_TIMEOUT_S = 2.0
+SEND_TIMEOUT_S = 2.0
+GATHER_S = 0.03
+
+Change = tuple[str, str]
+"""A topic and the id of what changed."""
+
+
+class Publisher:
+    """Collects changes from any thread and sends them, a message a tenant, from one event loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._pending: dict[str, dict[Change, None]] = {}
+        self._sending = False
+        threading.Thread(target=self.loop.run_forever, name="live", daemon=True).start()
+
+    def put(self, schema: str, change: Change) -> None:
+        """Hand one change over; returns at once."""
+        with self._lock:
+            self._pending.setdefault(schema, {})[change] = None
+            start, self._sending = not self._sending, True
+        if start:
+            asyncio.run_coroutine_threadsafe(self._send_all(), self.loop)
+
+    async def _send_all(self) -> None:
+        while True:
+            with self._lock:
+                batch, self._pending = self._pending, {}
+                if not batch:
+                    self._sending = False
+                    return
+            for schema, changes in batch.items():
+                await self._send(schema, list(changes))
+            await asyncio.sleep(GATHER_S)
+
+    async def _send(self, schema: str, changes: list[Change]) -> None:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await get_channel_layer().group_send(
+                    group(schema), {"type": "live.changed", "changes": changes}
+                )
+        except Exception:  # the edge of a fire-and-forget notice: log once, never fail the writer
+            logger.warning("%s live updates of %s lost", len(changes), schema, exc_info=True)
+
+
+_making = threading.Lock()
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="live", daemon=True).start()
-    return loop
+def _publisher() -> Publisher:
+    return Publisher()
 
 
-def group(schema: str, topic: str = "all") -> str:
-    """Return the channel group of a tenant's topic; the only place that builds such names."""
-    return f"t.{schema}.{topic}"
+def publisher() -> Publisher:
+    """Return this process's publisher, made on first use."""
+    with _making:
+        return _publisher()
 
 
-async def _send(schema: str, topic: str, key: str) -> None:
-    layer = get_channel_layer()
-    message = {"type": "live.changed", "topic": topic, "id": key}
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            for name in (group(schema), group(schema, f"{topic}.{key}")):
-                await layer.group_send(name, message)
-    except Exception:  # the edge of a fire-and-forget notice: log once, never fail the writer
-        logger.warning("Live update of %s lost", topic, exc_info=True)
+def group(schema: str) -> str:
+    """Return the channel group of a tenant; the only place that builds such names."""
+    return f"t.{schema}"
 
 
-def publish_on_commit(topic: str, key: object) -> None:
+def publish_on_commit(topic: str, key: object = "") -> None:
     """Announce that `topic`/`key` of this tenant changed, once the transaction commits."""
     schema = require_schema()
-
-    def send() -> None:
-        asyncio.run_coroutine_threadsafe(_send(schema, topic, str(key)), _loop())
-
-    transaction.on_commit(send)
+    transaction.on_commit(lambda: publisher().put(schema, (topic, str(key))))
 
 
 def wait_until(topic: str, key: object, *, ready: Callable[[], bool], timeout_s: float) -> bool:
@@ -59,44 +95,45 @@ def wait_until(topic: str, key: object, *, ready: Callable[[], bool], timeout_s:
     `ready` runs on the caller's thread: once after the subscription stands, then after each notice
     about `topic`/`key`. It must not keep a database connection open between calls.
     """
-    name = group(require_schema(), f"{topic}.{key}")
-    changed: Any = asyncio.run_coroutine_threadsafe(_subscribe(name, timeout_s), _loop()).result()
+    heard = _run(_subscribe(require_schema(), (topic, str(key)), timeout_s))
     try:
         while not ready():
-            if not changed():
+            if not _run(heard.next()):
                 return ready()
         return True
     finally:
-        changed.close()
+        _run(heard.close())
 
 
-async def _subscribe(name: str, timeout_s: float) -> "_Subscription":
+def _run(coroutine: Any) -> Any:
+    return asyncio.run_coroutine_threadsafe(coroutine, publisher().loop).result()
+
+
+async def _subscribe(schema: str, change: Change, timeout_s: float) -> "Subscription":
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(name, channel)
-    deadline = asyncio.get_running_loop().time() + timeout_s
-    return _Subscription(layer, name, channel, deadline)
+    await layer.group_add(group(schema), channel)
+    return Subscription(layer, group(schema), channel, change, asyncio.get_running_loop().time() + timeout_s)
 
 
-class _Subscription:
-    """A call waits for the next notice and returns False when the time is over."""
+class Subscription:
+    """One waiter's place in a tenant's group."""
 
-    def __init__(self, layer: Any, name: str, channel: str, deadline: float) -> None:
-        self._layer, self._name, self._channel, self._deadline = layer, name, channel, deadline
+    def __init__(self, layer: Any, name: str, channel: str, change: Change, deadline: float) -> None:
+        self._layer, self._name, self._channel = layer, name, channel
+        self._change, self._deadline = list(change), deadline
 
-    def __call__(self) -> bool:
-        return asyncio.run_coroutine_threadsafe(self._next(), _loop()).result()
-
-    async def _next(self) -> bool:
+    async def next(self) -> bool:
+        """Wait for the next notice of the change; return False when the time is over."""
         try:
             async with asyncio.timeout_at(self._deadline):
-                await self._layer.receive(self._channel)
+                while True:
+                    message = await self._layer.receive(self._channel)
+                    if self._change in [list(change) for change in message["changes"]]:
+                        return True
         except TimeoutError:
             return False
-        return True
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leave the group."""
-        asyncio.run_coroutine_threadsafe(
-            self._layer.group_discard(self._name, self._channel), _loop()
-        ).result()
+        await self._layer.group_discard(self._name, self._channel)

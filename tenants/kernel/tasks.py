@@ -11,7 +11,7 @@ import json
 import logging
 from typing import Any
 
-from celery import Task
+from celery import Task, current_app
 from celery.utils import uuid
 from django.conf import settings
 from django.db import transaction
@@ -39,6 +39,12 @@ def sign(*, task: str, task_id: str, schema: str, kwargs: dict[str, Any]) -> str
     return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
 
 
+def envelope(*, task: str, task_id: str, schema: str, kwargs: dict[str, Any]) -> dict[str, str]:
+    """Return the headers that a message of ours carries."""
+    signature = sign(task=task, task_id=task_id, schema=schema, kwargs=kwargs)
+    return {SCHEMA_HEADER: schema, SIGNATURE_HEADER: signature}
+
+
 class TenantTask(Task):  # type: ignore[misc]  # celery is untyped
     """A task that runs in the tenant it was sent from. Arguments are keywords only, JSON values."""
 
@@ -56,9 +62,7 @@ class TenantTask(Task):  # type: ignore[misc]  # celery is untyped
         task_id = task_id or uuid()
         kwargs = dict(kwargs or {})
         schema = options.pop("schema", None) or self.sending_schema()
-        headers = dict(options.pop("headers", None) or {})
-        headers[SCHEMA_HEADER] = schema
-        headers[SIGNATURE_HEADER] = sign(task=self.name, task_id=task_id, schema=schema, kwargs=kwargs)
+        headers = envelope(task=self.name, task_id=task_id, schema=schema, kwargs=kwargs)
         return super().apply_async(args=(), kwargs=kwargs, task_id=task_id, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -87,8 +91,10 @@ class PlatformTask(TenantTask):
         return PUBLIC
 
 
-def enqueue(task: Any, **kwargs: Any) -> None:
-    """Send the task when the transaction commits, for the tenant of this moment.
+def enqueue(name: str, **kwargs: Any) -> None:
+    """Send the task of that name when the transaction commits, for the tenant of this moment.
+
+    By name, so that who rings need not import what the worker runs (a model client, say).
 
     The message is a doorbell: if the broker does not answer, the row it points at stays due and a
     sweeper rings again, so a failure to publish is logged and never reaches the caller.
@@ -97,8 +103,10 @@ def enqueue(task: Any, **kwargs: Any) -> None:
 
     def send() -> None:
         try:
-            task.apply_async(kwargs=kwargs, schema=schema)
+            task_id = uuid()
+            headers = envelope(task=name, task_id=task_id, schema=schema, kwargs=kwargs)
+            current_app.send_task(name, kwargs=kwargs, task_id=task_id, headers=headers)
         except (OperationalError, OSError):
-            logger.warning("Broker unavailable; %s will be picked up by its sweeper.", task.name)
+            logger.warning("Broker unavailable; %s will be picked up by its sweeper.", name)
 
     transaction.on_commit(send)

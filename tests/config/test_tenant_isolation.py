@@ -1,0 +1,222 @@
+"""Nothing of one tenant can be reached on the host of another: every route with an object is tried."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
+
+from agents.catalog.models import Agent
+from agents.runs import operations as runs
+from agents.runs.models import Run
+from agents.tools.models import Tool
+from governance import gate
+from governance.access.models import User
+from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.policies.models import PolicyDecision
+from hitl.reviews import operations as reviews
+from hitl.reviews.models import Review
+from hitl.reviews.types import ReviewRequest
+from tenants.kernel.context import tenant_context
+from tests.config.routes import Route, routes
+from tests.governance.samples import proposal
+
+GLOBEX = "globex.localhost"
+METHODS = ("get", "post", "put", "patch", "delete")
+# Routes whose parameter names no object of a tenant.
+NO_OBJECT = {
+    "part": "a part of the live page, from a closed list",
+    "admin:app_list": "an app",
+    "admin:view_on_site": "a content type and an object; nothing here has a public page",
+    "admin:": "whatever nobody else matched",
+}
+MODEL_OF_API = {
+    "agents": "agent",
+    "runs": "run",
+    "hitl": "review",
+    "governance": "auditevent",
+    "tools": "tool",
+}
+MODEL_OF_PAGE = {"reviews": "review", "runs": "run"}
+BODIES = {
+    "agent-execute": {"input": {"query": "go"}},
+    "review-respond": {"decision": "approve"},
+    "agent-detail": {"config": {}},
+    "tool-detail": {"enabled": False},
+}
+Ids = dict[str, str]
+
+
+@pytest.fixture
+def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
+    """Return the id of an object of Acme's for each model; serial keys are numbers that only Acme has."""
+    now = timezone.now()
+    run = runs.start(agent=agent, user=oscar, input={"query": "go"}, trace_id="0" * 32, now=now)
+    decision = gate.authorize(proposal(agent=agent, user=oscar), now=now)
+    request = ReviewRequest(decision=decision, evidence={}, expires_at=now + timedelta(hours=1))
+    review = reviews.request_review(request=request, now=now)
+    AuditCheckpoint.objects.create(size=900_001, at=now, root=b"", frontier=[], note="")
+    Tool.objects.create(pk=900_002, name="only-at-acme", parameters={})
+    User.objects.create(pk=900_003, username="only-at-acme")
+    Group.objects.create(pk=900_004, name="only-at-acme")
+    LogEntry.objects.create(
+        pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
+    )
+    return {
+        "agent": str(agent.pk),
+        "run": str(run.pk),
+        "review": str(review.pk),
+        "auditevent": str(AuditEvent.objects.latest("id").pk),
+        "policydecision": str(PolicyDecision.objects.latest("id").pk),
+        "authtoken": AuthToken.objects.create(alice)[0].pk,
+        "auditcheckpoint": "900001",
+        "tool": "900002",
+        "user": "900003",
+        "group": "900004",
+        "logentry": "900005",
+    }
+
+
+@pytest.fixture
+def as_grace(globex_tenant: Any, acme: Any) -> Client:
+    """Return a browser in which Grace, superuser of Globex, is signed in there."""
+    client = Client(headers={"host": GLOBEX})
+    with tenant_context(globex_tenant):
+        client.force_login(User.objects.create(username="grace", is_superuser=True, is_staff=True))
+    return client
+
+
+@pytest.fixture
+def as_alice(alice: Any) -> Client:
+    """Return a browser in which Alice is signed in at Acme."""
+    client = Client(headers={"host": "acme.localhost"})
+    client.force_login(alice)
+    return client
+
+
+def model_of(route: Route) -> str:
+    """Return the model whose object a route is about."""
+    if route.name.startswith("admin:"):
+        return route.name.removeprefix("admin:").split("_")[1]
+    parts = route.template.strip("/").split("/")
+    return MODEL_OF_API[parts[2]] if parts[0] == "api" else MODEL_OF_PAGE[parts[0]]
+
+
+def path_of(route: Route, ids: Ids) -> str:
+    """Return the path of Acme's object."""
+    values = {"name": "only-at-acme", "user_id": ids["user"], "group_id": ids["group"]}
+    return route.template.format(
+        **{name: values.get(name, ids[model_of(route)]) for name in route.parameters}
+    )
+
+
+def send(client: Client, method: str, path: str, route: Route) -> Any:
+    """Send a request that would be carried out if the object were there."""
+    if method == "get":
+        return client.get(path)
+    return getattr(client, method)(path, BODIES.get(route.name, {}), content_type="application/json")
+
+
+ABOUT_OBJECTS = [r for r in routes("config.urls") if r.parameters and r.name not in NO_OBJECT]
+each_route = pytest.mark.parametrize(
+    "route", ABOUT_OBJECTS, ids=lambda r: f"{r.name or 'unnamed'} {r.template}"
+)
+
+
+class TestMatrix:
+    @each_route
+    def test_an_object_of_another_tenant_does_not_exist(
+        self, route: Route, ids: Ids, as_grace: Client, as_alice: Client
+    ) -> None:
+        path = path_of(route, ids)
+        for method in METHODS:
+            response = send(as_grace, method, path, route)
+            match response.status_code:
+                case 404 | 405:
+                    pass
+                case 302:  # the admin's way to say so: back, with a message
+                    assert response["Location"].startswith("/admin/"), method
+                    assert path.startswith("/admin/"), method
+                case 403:  # nobody may, whether it exists or not
+                    assert send(as_alice, method, path, route).status_code == 403, method
+                case other:
+                    pytest.fail(f"{method} {path} answers {other}")
+
+    @each_route
+    def test_the_same_path_leads_to_the_object_at_home(
+        self, route: Route, ids: Ids, as_alice: Client
+    ) -> None:
+        """Otherwise a mistake in this file would prove anything."""
+        response = as_alice.get(path_of(route, ids))
+        assert response.status_code in {200, 302, 403, 405}
+        if response.status_code == 302:
+            assert response["Location"].endswith(("change/", "/change/")), response["Location"]
+
+
+class TestLists:
+    @pytest.mark.parametrize(
+        "path", ["agents", "runs", "tools?page_size=200", "hitl/queue", "governance/audit?page_size=200"]
+    )
+    def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:
+        response = as_grace.get(f"/api/v1/{path}")
+        assert response.status_code == 200
+        for value in ids.values():
+            assert f'"{value}"' not in response.content.decode()
+        assert "only-at-acme" not in response.content.decode()
+
+    @pytest.mark.parametrize("key", ["run", "agent"])
+    def test_filtered_by_another_tenants_object_are_empty(self, ids: Ids, as_grace: Client, key: str) -> None:
+        paths = {"run": ["hitl/queue", "governance/audit"], "agent": ["runs"]}[key]
+        for path in paths:
+            response = as_grace.get(f"/api/v1/{path}", {key: ids[key]})
+            assert response.json()["results"] == []
+
+
+class TestCredentials:
+    def test_a_token_of_one_tenant_is_nothing_at_another(self, acme: Any, client_of: Any) -> None:
+        given = {"username": "alice", "password": "demo"}
+        token = client_of().post("/api/v1/auth/login", given, format="json").json()["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert client_of().get("/api/v1/agents", headers=bearer).status_code == 200
+        for host in (GLOBEX, "localhost"):
+            response = client_of(host=host).get("/api/v1/governance/audit", headers=bearer)
+            assert (response.status_code, response.json()["code"]) == (401, "not-authenticated")
+
+    def test_a_session_of_one_tenant_is_nothing_at_another(self, as_alice: Client) -> None:
+        assert as_alice.get("/api/v1/agents").status_code == 200
+        for host in (GLOBEX, "localhost"):
+            assert as_alice.get("/api/v1/governance/audit", headers={"host": host}).status_code == 401
+            assert as_alice.get("/admin/", headers={"host": host}).status_code == 302
+
+    def test_one_idempotency_key_is_another_at_each_tenant(
+        self, acme: Any, agent: Any, as_grace: Client, alice: Any, client_of: Any
+    ) -> None:
+        headers = {"Idempotency-Key": "the-same-key"}
+        body = {"name": "Agent of the key", "blueprint": "assistant"}
+        first = client_of(alice).post("/api/v1/agents", body, format="json", headers=headers)
+        second = as_grace.post("/api/v1/agents", body, content_type="application/json", headers=headers)
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json()["id"] != second.json()["id"]
+
+
+class TestContentTypes:
+    def test_of_each_tenant_are_its_own(self, acme: Any, globex_tenant: Any) -> None:
+        def ids_of_types() -> dict[str, int]:
+            return {
+                model.__name__: ContentType.objects.get_for_model(model).pk
+                for model in (Agent, Run, Review, Tool)
+            }
+
+        at_acme = ids_of_types()
+        with tenant_context(globex_tenant):
+            at_globex = ids_of_types()
+            for name, pk in at_globex.items():
+                assert ContentType.objects.get(pk=pk).model == name.lower()
+        assert ids_of_types() == at_acme
+        for name, pk in at_acme.items():
+            assert ContentType.objects.get(pk=pk).model == name.lower()
