@@ -13,10 +13,15 @@ FRAMEWORK_COMMANDS = {
     "spectacular",
 }
 
+OWNER_COMMANDS = {"install", "seed_demo", "tenants"}
+"""Commands that change schemas, and so run as the role that owns them."""
+
 
 def main() -> None:
     """Run one management command; only schema-level framework commands get a context by default."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+    if len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS and os.environ.get("DATABASE_OWNER_URL"):
+        os.environ["DATABASE_URL"] = os.environ["DATABASE_OWNER_URL"]
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -30,5 +30,5 @@ class AgentsConfig(AppConfig):
         review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)
-        auditlog.register(Agent)
+        auditlog.register(Agent, m2m_fields={"tools"})
         auditlog.register(Tool)

@@ -15,7 +15,6 @@ class Env(BaseSettings):
 
     secret_key: SecretStr
     database_url: str
-    database_owner_url: str | None = None
     redis_url: str
     platform_host: str = "localhost"
     allowed_hosts: Annotated[list[str], NoDecode] = []

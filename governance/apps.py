@@ -12,6 +12,7 @@ class GovernanceConfig(AppConfig):
         """Connect what governance listens to."""
         from auditlog.registry import auditlog
         from django.contrib.auth.models import Group
+        from guardian.models import GroupObjectPermission, UserObjectPermission
 
         from governance.access import operations as access
         from governance.access import roles
@@ -35,8 +36,13 @@ class GovernanceConfig(AppConfig):
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
         auditlog.register(
-            User, mask_fields=["password"], exclude_fields=["last_login"], m2m_fields={"groups"}
+            User,
+            mask_fields=["password"],
+            exclude_fields=["last_login"],
+            m2m_fields={"groups", "user_permissions"},
         )
         auditlog.register(Group, m2m_fields={"permissions"})
+        auditlog.register(UserObjectPermission)
+        auditlog.register(GroupObjectPermission)
         configuration.install()
         access.listen()

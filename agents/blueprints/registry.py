@@ -29,9 +29,7 @@ def validate_config(blueprint: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration if the blueprint accepts it; raise InvalidInput naming what to mend."""
     if storable(config) != config:
         message = "holds text or numbers that cannot be stored"
-        raise InvalidInput(
-            f"The configuration {message}.", errors=[{"at": "/config", "message": message}]
-        )
+        raise InvalidInput(f"The configuration {message}.", errors=[{"at": "/config", "message": message}])
     try:
         REGISTRY.get(blueprint).config_class(**config)
     except ValidationError as error:

@@ -1,7 +1,5 @@
 """Agents: a blueprint with a configuration, an owner and an identity of its own."""
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 
@@ -38,7 +36,3 @@ class Agent(Identified):
         return AgentRef(
             id=str(self.pk), name=self.name, version=self.version, principal_id=int(self.principal_id)
         )
-
-    def setting(self, key: str, default: Any = None) -> Any:
-        """Return one configuration value."""
-        return self.config.get(key, default)

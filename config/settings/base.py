@@ -63,7 +63,6 @@ DATABASES: dict[str, Any] = {
         },
     }
 }
-DATABASE_OWNER_URL = ENV.database_owner_url or ENV.database_url
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
 from hitl.reviews.models import Review
@@ -17,7 +18,7 @@ from tenants.kernel.admin import LABELS, EvidenceAdmin, display
 class ReviewAdmin(EvidenceAdmin):
     """The reviewer's queue."""
 
-    list_display = ["tool", "risk_label", "status_label", "requested_by", "agent_name", "waiting", "version"]
+    list_display = ["tool", "call", "risk_label", "status_label", "requested_by", "agent_name", "waiting"]
     list_filter = ["status", "risk", "tool"]
     search_fields = ["tool", "agent_name", "requester__username"]
     list_select_related = ["requester"]
@@ -25,6 +26,13 @@ class ReviewAdmin(EvidenceAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
         """Return the most pressing first."""
         return Review.objects.queue_order()
+
+    @admin.display(description="Arguments")
+    def call(self, review: Review) -> str:
+        """Return the beginning of the arguments; the review page shows them whole."""
+        return Truncator(
+            " · ".join(f"{name}: {value}" for name, value in review.ordered_arguments.items())
+        ).chars(80)
 
     @display(description="Risk", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def risk_label(self, review: Review) -> str:

@@ -76,7 +76,7 @@ class TenantTask(Task):  # type: ignore[misc]  # celery is untyped
         if args or not isinstance(schema, str) or not isinstance(signature, str):
             raise EnvelopeRefused(f"Task {self.name} arrived without a tenant envelope.")
         expected = sign(task=self.name, task_id=self.request.id, schema=schema, kwargs=kwargs)
-        if not hmac.compare_digest(signature, expected):
+        if not hmac.compare_digest(signature.encode(errors="replace"), expected.encode()):
             raise EnvelopeRefused(f"Task {self.name} arrived with a forged tenant envelope.")
         return schema
 

@@ -1,18 +1,20 @@
 """`manage.py tenants`: list tenants, create one."""
 
+import secrets
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tenants.kernel.context import platform_context
+from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.errors import DomainError
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.operations import provision
 
 
 class Command(BaseCommand):
-    """`tenants list` and `tenants create SCHEMA --name NAME [--domain HOST]`."""
+    """`tenants list` and `tenants create SCHEMA --name NAME --owner USERNAME [--domain HOST]`."""
 
     help = "List tenants or create one."
 
@@ -23,6 +25,9 @@ class Command(BaseCommand):
         create = actions.add_parser("create")
         create.add_argument("schema")
         create.add_argument("--name", required=True)
+        create.add_argument(
+            "--owner", required=True, help="user name of its first person, who may do everything"
+        )
         create.add_argument("--domain", help="host name; default SCHEMA.PLATFORM_HOST")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +41,16 @@ class Command(BaseCommand):
         domain = options["domain"] or f"{options['schema']}.{settings.PLATFORM_HOST}"
         try:
             tenant = provision(schema=options["schema"], name=options["name"], domain=domain)
+            password = self._make_owner(tenant, options["owner"])
         except DomainError as error:
             raise CommandError(error.detail) from error
         self.stdout.write(f"Created {tenant.name} at {domain}.")
+        self.stdout.write(
+            f"Sign in as {options['owner']} with the password {password}; it is not shown again."
+        )
+
+    def _make_owner(self, tenant: Tenant, username: str) -> str:
+        password = secrets.token_urlsafe(12)
+        with tenant_context(tenant):
+            get_user_model().objects.create_superuser(username, password=password)
+        return password
