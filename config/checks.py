@@ -12,6 +12,7 @@ from tenants.kernel.context import platform_context
 DATABASE_ENGINE = "tenants.kernel.postgresql"
 CACHE_KEY = "tenants.kernel.context.cache_key"
 TENANT_MIDDLEWARE = "tenants.middleware.TenantMiddleware"
+MIN_SECRET = 50
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 
@@ -49,12 +50,14 @@ def tenants_are_kept_apart(**_kwargs: Any) -> list[CheckMessage]:
     return problems
 
 
-@register(Tags.security, deploy=True)
-def production_is_not_the_demo(**_kwargs: Any) -> list[CheckMessage]:
-    """Refuse to deploy with demo people, a derived signing key or any host."""
+@register(Tags.security)
+def secrets_are_real(**_kwargs: Any) -> list[CheckMessage]:
+    """Refuse, outside the demo, a short SECRET_KEY or an audit key derived from it."""
     problems: list[CheckMessage] = []
     if settings.DEMO:
-        problems.append(Error("DEMO is on: use config.settings.production.", id="countersign.E010"))
+        return problems
+    if len(settings.SECRET_KEY) < MIN_SECRET:
+        problems.append(Error(f"SECRET_KEY needs {MIN_SECRET} characters.", id="countersign.E007"))
     if not settings.AUDIT_SIGNING_KEY:
         problems.append(
             Error(
@@ -62,6 +65,15 @@ def production_is_not_the_demo(**_kwargs: Any) -> list[CheckMessage]:
                 id="countersign.E011",
             )
         )
+    return problems
+
+
+@register(Tags.security, deploy=True)
+def production_is_not_the_demo(**_kwargs: Any) -> list[CheckMessage]:
+    """Refuse to deploy with demo people or any host."""
+    problems: list[CheckMessage] = []
+    if settings.DEMO:
+        problems.append(Error("DEMO is on: use config.settings.production.", id="countersign.E010"))
     if "*" in settings.ALLOWED_HOSTS:
         problems.append(Error("ALLOWED_HOSTS must name hosts.", id="countersign.E012"))
     return problems

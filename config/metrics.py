@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from django.db import connection
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -12,13 +13,23 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from tenants.kernel.context import PUBLIC, require_schema
+
 COUNTS = {
     "countersign_runs": ("Runs by status", "SELECT status, count(*) FROM agents_run GROUP BY status"),
     "countersign_reviews": ("Reviews by status", "SELECT status, count(*) FROM hitl_review GROUP BY status"),
 }
-OLDEST = """
-SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM hitl_review WHERE status = 'pending'
-"""
+AGES = {
+    "countersign_oldest_pending_review_seconds": (
+        "Age of the oldest pending review",
+        "SELECT min(created_at) FROM hitl_review WHERE status = 'pending'",
+    ),
+    "countersign_oldest_unsealed_event_seconds": (
+        "Age of the oldest audit event without a seal; over 60 the sealer does not run",
+        "SELECT min(at) FROM governance_auditevent e"
+        " WHERE NOT EXISTS (SELECT 1 FROM governance_auditleaf l WHERE l.event_id = e.id)",
+    ),
+}
 
 
 class TenantCollector(Collector):
@@ -36,12 +47,11 @@ class TenantCollector(Collector):
                 for status, count in cursor.fetchall():
                     gauge.add_metric([status], count)
                 yield gauge
-            cursor.execute(OLDEST)
-            yield GaugeMetricFamily(
-                "countersign_oldest_pending_review_seconds",
-                "Age of the oldest pending review",
-                cursor.fetchone()[0],
-            )
+            for name, (text, query) in AGES.items():
+                cursor.execute(query)
+                oldest = cursor.fetchone()[0]
+                age = (timezone.now() - oldest).total_seconds() if oldest else 0
+                yield GaugeMetricFamily(name, text, age)
 
 
 class MetricsView(APIView):
@@ -54,6 +64,6 @@ class MetricsView(APIView):
         """Answer in the Prometheus text format."""
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        if request.user.has_perm("agents.view_run"):
+        if require_schema() != PUBLIC and request.user.has_perm("agents.view_run"):
             registry.register(TenantCollector())
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -2,13 +2,16 @@
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from knox.models import AuthToken
 
-from governance.access.admin import GroupAdmin, UserAdmin
+from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
 
 admin.site.unregister(Group)
+admin.site.unregister(AuthToken)
+admin.site.register(AuthToken, TokenAdmin)
 admin.site.register(Group, GroupAdmin)
 admin.site.register(User, UserAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)

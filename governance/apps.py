@@ -13,6 +13,7 @@ class GovernanceConfig(AppConfig):
         from auditlog.registry import auditlog
         from django.contrib.auth.models import Group
         from guardian.models import GroupObjectPermission, UserObjectPermission
+        from knox.models import AuthToken
 
         from governance.access import operations as access
         from governance.access import roles
@@ -20,6 +21,7 @@ class GovernanceConfig(AppConfig):
         from governance.audit import configuration
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
+        from tenants.tenancy.operations import leave_behind
 
         roles.grant(
             admin=[
@@ -31,10 +33,12 @@ class GovernanceConfig(AppConfig):
                 "governance.view_policydecision",
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
-            operator=["governance.view_auditevent"],
         )
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
+        leave_behind(
+            "auditlog_logentry", "governance_auditevent", "governance_auditleaf", "governance_auditcheckpoint"
+        )
         auditlog.register(
             User,
             mask_fields=["password"],
@@ -42,6 +46,7 @@ class GovernanceConfig(AppConfig):
             m2m_fields={"groups", "user_permissions"},
         )
         auditlog.register(Group, m2m_fields={"permissions"})
+        auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

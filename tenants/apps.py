@@ -9,7 +9,12 @@ class TenantsConfig(AppConfig):
     name = "tenants"
 
     def ready(self) -> None:
-        """Keep content types apart per schema."""
+        """Keep content types apart per schema, and log changes of tenants and hosts."""
+        from auditlog.registry import auditlog
+
         from tenants.kernel import contenttypes
+        from tenants.tenancy.models import Domain, Tenant
 
         contenttypes.install()
+        auditlog.register(Tenant)
+        auditlog.register(Domain)

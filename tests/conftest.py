@@ -73,7 +73,8 @@ def _seeded_database(connection: psycopg.Connection) -> str:
     building = f"{name}_building"
     _drop(connection, building)
     _execute(connection, "CREATE DATABASE {name}", name=building)
-    environment = {**os.environ, "DATABASE_URL": owner_url(building)}
+    url = owner_url(building)
+    environment = {**os.environ, "DATABASE_URL": url, "DATABASE_OWNER_URL": url}
     for command in ("install", "seed_demo"):
         subprocess.run([sys.executable, "manage.py", command], cwd=ROOT, env=environment, check=True)
     _execute(connection, "ALTER DATABASE {building} RENAME TO {name}", building=building, name=name)

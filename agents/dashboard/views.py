@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from guardian.shortcuts import get_objects_for_user
 from rest_framework.generics import get_object_or_404
 
@@ -37,9 +37,11 @@ def fragment(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def ask(request: HttpRequest) -> HttpResponse:
-    """Start a run and show it."""
+    """Start a run and show it; who comes back here from signing in finds the form."""
+    if request.method == "GET":
+        return HttpResponseRedirect(reverse("home"))
     agent = get_object_or_404(Agent, pk=request.POST.get("agent", ""))
     query = request.POST.get("query", "").replace("\r\n", "\n")  # browsers send CR LF
     try:
@@ -125,4 +127,8 @@ def _feed(request: HttpRequest) -> dict[str, Any]:
     return {"events": AuditEvent.objects.order_by("-id")[:FEED]}
 
 
-_PARTS = {"counts": _counts, "runs": _runs, "queue": _queue, "feed": _feed}
+def _pending(request: HttpRequest) -> dict[str, Any]:
+    return {}  # the number is counted by the template that every page shares
+
+
+_PARTS = {"counts": _counts, "runs": _runs, "queue": _queue, "feed": _feed, "pending": _pending}

@@ -18,7 +18,9 @@ from agents.runs import operations as runs
 from agents.runs.models import Run
 from governance.access import roles
 from governance.access.models import User
+from governance.audit.operations import seal_all
 from tenants.kernel.context import platform_context, tenant_context
+from tenants.kernel.tenants import in_each_schema
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.operations import provision
 
@@ -131,6 +133,7 @@ def seed() -> None:
             tenant = provision(schema=scenario.schema, name=scenario.name, domain=domain)
         with tenant_context(tenant), transaction.atomic():
             _seed_tenant(scenario)
+    in_each_schema(seal_all, platform=True)  # what an earlier demo left in the last second before it stopped
 
 
 def _seed_tenant(scenario: Scenario) -> None:

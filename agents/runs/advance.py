@@ -18,7 +18,7 @@ from agents.llm import client
 from agents.llm.types import Reply
 from agents.runs import engine
 from agents.runs.models import Run, Step
-from agents.runs.operations import entry, lease_seconds
+from agents.runs.operations import close_open_steps, entry, lease_seconds
 from agents.tools import executor
 from agents.tools.models import Tool
 from governance import gate
@@ -155,7 +155,7 @@ class Hold:
                         self._close_tool(work, outcome)
                         return self._plan()
                 except LeaseLost:
-                    gate.complete(work.claim.decision, outcome, now=self.clock())
+                    self._report_late(work, outcome)
                     raise
                 except Exception:
                     with transaction.atomic():  # what has run is on record, whatever became of the plan
@@ -170,10 +170,7 @@ class Hold:
         try:
             with transaction.atomic():
                 self._fence()
-                for step in self.run.steps.filter(status__in=Step.OPEN):
-                    started = step.status == Step.Status.EXECUTING
-                    status = Step.Status.UNKNOWN if started else Step.Status.FAILED
-                    step.close(status, now=self.clock(), result={"content": _error(code, message)})
+                close_open_steps(self.run, code=code, message=message, now=self.clock())
                 self._end(Run.Status.FAILED, error={"code": code, "message": message})
         except LeaseLost:
             logger.info("Run %s was taken from this worker", self.run.pk)
@@ -408,6 +405,21 @@ class Hold:
         )
         gate.complete(work.claim.decision, outcome, now=now)
         live.publish_on_commit("runs", self.run.pk)
+
+    def _report_late(self, work: ToolWork, outcome: Outcome) -> None:
+        """Record what a call led to whose run was cancelled or given away while it ran."""
+        now = self.clock()
+        content = outcome.value if outcome.ok else _error("tool-failed", outcome.error)
+        with transaction.atomic():
+            Step.objects.filter(
+                pk=work.step.pk, status__in=[Step.Status.EXECUTING, Step.Status.UNKNOWN]
+            ).update(
+                status=Step.Status.SUCCEEDED if outcome.ok else Step.Status.FAILED,
+                result={"content": content, "arguments": work.claim.decision.request.arguments},
+                finished_at=now,
+            )
+            gate.complete(work.claim.decision, outcome, now=now)
+            live.publish_on_commit("runs", self.run.pk)
 
     def _refuse(
         self, step: Step, code: str, message: str, *, status: Step.Status = Step.Status.DENIED

@@ -19,10 +19,11 @@ from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel import live
 from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
-from tenants.kernel.jsonvalues import JsonObject, storable
+from tenants.kernel.jsonvalues import JsonObject, canonical, storable
 from tenants.kernel.tasks import enqueue
 
 MAX_QUERY = 20_000
+MAX_INPUT_BYTES = 64 * 1024
 ADVANCE = "agents.advance_run"
 
 
@@ -44,6 +45,8 @@ def start(
             "The input needs a 'query' with what to do.",
             errors=[{"at": "/input/query", "message": f"a text of 1 to {MAX_QUERY} characters"}],
         )
+    if len(canonical(storable(input))) > MAX_INPUT_BYTES:
+        raise InvalidInput(f"The input is larger than {MAX_INPUT_BYTES // 1024} KB.")
     blueprints.validate_config(agent.blueprint, agent.config)
     run = Run.objects.create(
         agent=agent,
@@ -99,10 +102,33 @@ def cancel(*, run: Run, user: Any, now: datetime) -> Run:
         raise StaleTransition(f"The run has {run.status} already.")
     run.transition(Run.Status.CANCELLED, finished_at=now, updated_at=now, lease_token=None)
     reviews.cancel_for_run(run_id=run.pk, now=now)
+    started = close_open_steps(run, code="cancelled", message=f"{user.username} cancelled the run.", now=now)
     person = Actor(kind="person", id=str(user.pk), name=user.username)
-    audit.record(entry(run, "run.cancelled", at=now, actor=person, outcome="cancelled"))
+    body = {"already_started": started}
+    audit.record(entry(run, "run.cancelled", at=now, actor=person, outcome="cancelled", body=body))
     live.publish_on_commit("runs", run.pk)
     return run
+
+
+def close_open_steps(run: Run, *, code: str, message: str, now: datetime) -> list[str]:
+    """Close what a run leaves open when it ends; return the tools whose call had started.
+
+    Such a call keeps an unknown outcome, and an event that says so: nothing tells that it took no
+    effect. Its worker may still report what it led to.
+    """
+    started = []
+    for step in run.steps.filter(status__in=Step.OPEN):
+        executing = step.status == Step.Status.EXECUTING
+        step.close(
+            Step.Status.UNKNOWN if executing else Step.Status.FAILED,
+            now=now,
+            result={"content": {"error": {"code": code, "message": message}}},
+        )
+        if executing:
+            started.append(step.name)
+            body = {"tool": step.name, "code": code, "message": message}
+            audit.record(entry(run, "tool.unknown", at=now, step=step, outcome="unknown", body=body))
+    return started
 
 
 @transaction.atomic

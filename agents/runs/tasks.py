@@ -5,11 +5,11 @@ from django.utils import timezone
 
 from agents.runs import advance, operations
 from agents.runs.models import Run
-from tenants.kernel.context import schema_tenant, tenant_context
 from tenants.kernel.tasks import PlatformTask, TenantTask
-from tenants.kernel.tenants import active_tenants
+from tenants.kernel.tenants import in_each_schema
 
 DOORBELL_GRACE_S = 5.0
+BATCH = 200
 
 
 @shared_task(base=TenantTask, name=operations.ADVANCE)  # type: ignore[untyped-decorator]  # celery is untyped
@@ -21,8 +21,10 @@ def advance_run(run_id: str) -> None:
 @shared_task(base=PlatformTask, name="agents.sweep_runs", expires=10)  # type: ignore[untyped-decorator]  # celery is untyped
 def sweep_runs() -> None:
     """Ring again for runs of every tenant that stalled."""
+    in_each_schema(_requeue_stalled, platform=False)
+
+
+def _requeue_stalled() -> None:
     now = timezone.now()
-    for schema in active_tenants():
-        with tenant_context(schema_tenant(schema)):
-            for run in Run.objects.stalled(now, grace_s=DOORBELL_GRACE_S).select_related("requester")[:200]:
-                operations.requeue(run=run, now=now)
+    for run in Run.objects.stalled(now, grace_s=DOORBELL_GRACE_S).select_related("requester")[:BATCH]:
+        operations.requeue(run=run, now=now)

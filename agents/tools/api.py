@@ -1,5 +1,7 @@
 """Tools over HTTP."""
 
+from typing import Any
+
 from rest_framework import mixins, serializers, viewsets
 
 from agents.tools.models import Tool
@@ -13,6 +15,14 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         model = Tool
         fields = ["name", "description", "parameters", "risk", "effect", "enabled", "source"]
         read_only_fields = ["name", "description", "parameters", "source"]
+
+    def update(self, instance: Tool, validated_data: Any) -> Tool:
+        """Apply the change if the tool allows it."""
+        for field, value in validated_data.items():
+            setattr(instance, field, value)
+        instance.clean()
+        instance.save()
+        return instance
 
 
 class ToolViewSet(

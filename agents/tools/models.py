@@ -1,7 +1,9 @@
 """Tools of a tenant: permissioned rows."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, ToolRef
 
 
@@ -26,6 +28,22 @@ class Tool(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse less risk, or an effect safer to repeat, than the tool's author declared."""
+        if self.source != self.Source.PYTHON or self.name not in REGISTRY:
+            return
+        declared = spec_of(self.name)
+        problems = {
+            field: f"The tool's author declared it {least}; choose that or stricter."
+            for field, scale, chosen, least in (
+                ("risk", list(Risk), self.risk, declared.risk),
+                ("effect", list(EffectClass), self.effect, declared.effect),
+            )
+            if scale.index(type(least)(chosen)) < scale.index(least)
+        }
+        if problems:
+            raise ValidationError(problems)
 
     def ref(self) -> ToolRef:
         """Return the tool as governance sees it."""

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,6 +88,8 @@ def drive(port: int, report: Callable[[str], None]) -> None:
     if not events:
         raise LauncherError(f"the audit trail holds nothing about run {run['id']}")
     report(f"the audit trail holds {len(events)} events about it")
+    wait_for_seal(alice, since=run["finished_at"])
+    report("a signed checkpoint covers them")
 
 
 def log_in(port: int, username: str) -> Client:
@@ -118,6 +121,22 @@ def wait_for(client: Client, run: Json, status: str) -> Json:
         time.sleep(0.2)
         run = client.call("GET", f"/api/v1/runs/{run['id']}")
     return run
+
+
+def wait_for_seal(client: Client, *, since: str) -> None:
+    """Wait until a checkpoint was signed after that moment; raise if none comes: the sealer does not run."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        newest = next(client.listed("/api/v1/governance/audit/checkpoints"), None)
+        if newest is not None and moment(newest["at"]) > moment(since):
+            return
+        time.sleep(0.2)
+    raise LauncherError(f"the audit trail was not sealed within {DEADLINE_S} s; see beat.log and worker.log")
+
+
+def moment(text: str) -> datetime:
+    """Return a time of the API."""
+    return datetime.fromisoformat(text)
 
 
 def find_review(client: Client, run: Json) -> Json:

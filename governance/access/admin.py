@@ -4,11 +4,12 @@ from typing import Any
 
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from governance.access.models import User
-from tenants.kernel.admin import ConfigAdmin
+from tenants.kernel.admin import ConfigAdmin, EvidenceAdmin
 
 
 class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -21,10 +22,20 @@ class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not 
     list_filter = ["kind", "is_active", "is_staff", "groups"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse for agents' identities."""
-        if obj is not None and obj.kind == User.Kind.AGENT:
+        """Refuse for agents' identities, and for superusers to those who are not."""
+        if obj is not None and (obj.kind == User.Kind.AGENT or self._is_above(request, obj)):
             return False
         return bool(super().has_change_permission(request, obj))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Let only superusers set another person's password; who holds it can vote as that person."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
+
+    @staticmethod
+    def _is_above(request: HttpRequest, person: User) -> bool:
+        return person.is_superuser and not request.user.is_superuser
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: people are deactivated, so that what they did keeps its author."""
@@ -36,6 +47,18 @@ class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not 
             () if request.user.is_superuser else ("is_superuser", "is_staff", "user_permissions", "groups")
         )
         return (*super().get_readonly_fields(request, obj), *fixed)
+
+
+class TokenAdmin(EvidenceAdmin):
+    """API sessions: they begin with the person's own sign-in and can be ended here, never made."""
+
+    list_display = ["user", "created", "expiry"]
+    fields = ["user", "created", "expiry"]
+    search_fields = ["user__username"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those with the permission end a session."""
+        return bool(super(EvidenceAdmin, self).has_delete_permission(request, obj))
 
 
 class GroupAdmin(DjangoGroupAdmin, ConfigAdmin):

@@ -1,5 +1,7 @@
 """Principals: people, and the identities under which agents act."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -13,6 +15,13 @@ class User(AbstractUser):
         AGENT = "agent"
 
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PERSON, editable=False)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new password ends the API sessions that the old one began."""
+        password_is_new = self._password is not None
+        super().save(*args, **kwargs)
+        if password_is_new:
+            self.auth_token_set.all().delete()
 
     class Meta(AbstractUser.Meta):
         constraints = [

@@ -78,6 +78,9 @@ class AuditLeaf(models.Model):
     event_id = models.UUIDField(unique=True)
     digest = models.BinaryField(max_length=32)
 
+    class Meta:
+        constraints = [models.CheckConstraint(name="leaves_count_from_one", condition=models.Q(seq__gte=1))]
+
     def __str__(self) -> str:
         return f"{self.seq}: {self.event_id}"
 

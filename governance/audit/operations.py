@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from governance.audit import checkpoint, merkle
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
@@ -112,6 +113,12 @@ def seal(*, now: datetime) -> int:
             note=checkpoint.sign(origin=origin(), size=size, root=root, key=signing_key()),
         )
     return len(events)
+
+
+def seal_all() -> None:
+    """Seal everything that waits in the current tenant's log."""
+    while seal(now=timezone.now()) == SEAL_BATCH:
+        continue
 
 
 def unsealed() -> QuerySet[AuditEvent]:

@@ -6,13 +6,13 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel
 from hitl.reviews.views import review_page
 from tenants.kernel.admin import LABELS, EvidenceAdmin, display
+from tenants.templatetags.display import inert, one_line
 
 
 class ReviewAdmin(EvidenceAdmin):
@@ -30,9 +30,7 @@ class ReviewAdmin(EvidenceAdmin):
     @admin.display(description="Arguments")
     def call(self, review: Review) -> str:
         """Return the beginning of the arguments; the review page shows them whole."""
-        return Truncator(
-            " · ".join(f"{name}: {value}" for name, value in review.ordered_arguments.items())
-        ).chars(80)
+        return inert(one_line(review.ordered_arguments, limit=80))
 
     @display(description="Risk", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def risk_label(self, review: Review) -> str:

@@ -33,7 +33,7 @@ class TextField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         """Return the text with the line breaks that it had."""
-        text = super().to_python(value)
+        text: Any = super().to_python(value)
         return text if "\r" in (self.initial or "") else text.replace("\r\n", "\n")
 
 

@@ -22,6 +22,8 @@ from tenants.kernel.jsonvalues import JsonObject, storable
 
 DECIDE = "hitl.decide_review"
 EXECUTE_WITHIN = timedelta(hours=1)
+UNEDITED = 1
+"""The version that a reviewer is taken to have seen who names neither version nor digest."""
 
 
 class AlreadyDecided(StaleTransition):
@@ -56,7 +58,7 @@ class Availability:
 def available_actions(review: Review, user: Any) -> Availability:
     """Return what `user` may do; every face asks here. Superusers are not exempt."""
     if review.status != Review.Status.PENDING:
-        return Availability(verbs=(), why_not=f"This review is {review.status}.")
+        return Availability(verbs=(), why_not=_how_it_ended(review))
     if not user.has_perm(DECIDE):
         return Availability(verbs=(), why_not="You may read reviews but not decide them.")
     if user.kind != User.Kind.PERSON:
@@ -66,6 +68,13 @@ def available_actions(review: Review, user: Any) -> Availability:
     if review.votes.filter(reviewer=user, digest=review.digest).exists():
         return Availability(verbs=(), why_not="You have voted; another person must decide too.")
     return Availability(verbs=tuple(DecisionVerb))
+
+
+def _how_it_ended(review: Review) -> str:
+    last = review.votes.select_related("reviewer").order_by("-id").first()
+    if last is None or review.status not in {Review.Status.APPROVED, Review.Status.REJECTED}:
+        return f"This review is {review.status}."
+    return f"{last.reviewer.username} has {review.status} this already."
 
 
 @transaction.atomic
@@ -155,7 +164,9 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
 def _check_seen(review: Review, response: Response) -> None:
     if review.status != Review.Status.PENDING:
         return
-    if (response.version not in (None, review.version)) or (response.digest not in (None, review.digest)):
+    unsaid = UNEDITED if response.digest is None else review.version
+    seen = unsaid if response.version is None else response.version
+    if seen != review.version or response.digest not in (None, review.digest):
         raise ReviewChanged(version=review.version)
 
 

@@ -16,7 +16,7 @@ const WHY = {
 
 function approve() {
   const button = document.getElementById("approve");
-  if (!button) return false;
+  if (!button || button.form.hidden) return false;
   const form = button.form;
   if (document.activeElement === button && (isArmed(form) || !form.dataset.arm)) {
     form.requestSubmit(button);
@@ -55,6 +55,20 @@ shortcuts({
   n: () => follow("next"),
 });
 
+// While the arguments are being edited, the button that runs the unedited call is out of reach.
+function offerApprove() {
+  const form = document.querySelector("#decision form.approve");
+  const editing = document.getElementById("edit")?.open ?? false;
+  if (!form) return;
+  form.hidden = editing;
+  document.getElementById("approve-closed").hidden = !editing;
+}
+
+document.addEventListener("toggle", (event) => {
+  if (event.target.id === "edit") offerApprove();
+}, true);
+offerApprove();
+
 const hasForm = () => document.querySelector("#decision form") !== null;
 
 function replaceWith(fresh) {
@@ -64,6 +78,7 @@ function replaceWith(fresh) {
     const details = document.getElementById(id);
     if (details) details.open = true;
   }
+  offerApprove();
   announce(`Review ${fresh.dataset.status}`);
   tick();
 }

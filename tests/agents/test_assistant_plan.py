@@ -1,6 +1,7 @@
 """The assistant's plan, as a table: what it does next after each history."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -37,7 +38,9 @@ def answered(identifier: str) -> ToolTurn:
 
 
 def context(*history: Turn, **config: Any) -> RunContext:
-    return RunContext(query="Where is A-1?", config=AgentConfig(**config), tools=("lookup_order",), history=history)
+    return RunContext(
+        query="Where is A-1?", config=AgentConfig(**config), tools=("lookup_order",), history=history
+    )
 
 
 ONE, TWO = call("1", {}), call("2", {})
@@ -117,7 +120,7 @@ class TestMessages:
     def test_only_ever_grow(self) -> None:
         history = (asked(ONE), answered("1"), asked(TWO), answered("2"), asked(text="Done."))
         conversations = [messages(context(*history[:n])) for n in range(len(history) + 1)]
-        for shorter, longer in zip(conversations, conversations[1:], strict=False):
+        for shorter, longer in pairwise(conversations):
             assert longer[: len(shorter)] == shorter
 
 

@@ -11,10 +11,10 @@ from agents.runs.models import Step
 from tenants.kernel.jsonvalues import canonical
 
 
-def function(arguments: Any = "{}", *, name: str = "lookup_order", identifier: Any = "c1", kind: str = "function") -> Any:  # fmt: skip
-    return SimpleNamespace(
-        id=identifier, type=kind, function=SimpleNamespace(name=name, arguments=arguments)
-    )
+def function(
+    arguments: Any = "{}", *, name: str = "lookup_order", identifier: Any = "c1", kind: str = "function"
+) -> Any:
+    return SimpleNamespace(id=identifier, type=kind, function=SimpleNamespace(name=name, arguments=arguments))
 
 
 def answer(*calls: Any, **message: Any) -> Any:
@@ -37,7 +37,10 @@ class TestReply:
         assert (reply.usage.input_tokens, reply.usage.output_tokens) == (3, 4)
         assert reply.tool_calls[0].arguments == {"order_id": "A-1"}
 
-    @pytest.mark.parametrize("odd", [None, SimpleNamespace(), SimpleNamespace(choices=None), SimpleNamespace(choices=[]), "<html>", 7])  # fmt: skip
+    @pytest.mark.parametrize(
+        "odd",
+        [None, SimpleNamespace(), SimpleNamespace(choices=None), SimpleNamespace(choices=[]), "<html>", 7],
+    )
     def test_of_nothing_is_an_error(self, odd: Any) -> None:
         with pytest.raises(ModelUnavailable) as raised:
             _reply(odd)
@@ -59,8 +62,19 @@ class TestReply:
 class TestArguments:
     @pytest.mark.parametrize(
         "raw",
-        ["{", "[1]", "1", "null", '"text"', "true", '{"a": NaN}', '{"a": Infinity}', '{"a": -Infinity}', "{'a': 1}"],
-    )  # fmt: skip
+        [
+            "{",
+            "[1]",
+            "1",
+            "null",
+            '"text"',
+            "true",
+            '{"a": NaN}',
+            '{"a": Infinity}',
+            '{"a": -Infinity}',
+            "{'a': 1}",
+        ],
+    )
     def test_that_are_no_json_object_are_none_and_kept_as_written(self, raw: str) -> None:
         (call,) = _reply(answer(function(raw))).tool_calls
         assert (call.arguments, call.raw_arguments) == (None, raw)
@@ -69,7 +83,16 @@ class TestArguments:
     def test_that_are_missing_are_an_empty_object(self, raw: Any) -> None:
         assert arguments_of(raw) == {}
 
-    @pytest.mark.parametrize("raw", ['{"a": 1e999}', '{"a": 12345678901234567890}', '{"a": 1e22}', r'{"a": "\u0000"}', r'{"a": "\ud800"}'])  # fmt: skip
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            '{"a": 1e999}',
+            '{"a": 12345678901234567890}',
+            '{"a": 1e22}',
+            r'{"a": "\u0000"}',
+            r'{"a": "\ud800"}',
+        ],
+    )
     def test_can_be_stored_and_hashed(self, raw: str) -> None:
         assert canonical(arguments_of(raw))
 
@@ -91,14 +114,23 @@ class TestIdentifiers:
 
     @pytest.mark.parametrize(
         "identifiers",
-        [["a", "a"], ["a", "a", "a"], ["a", "b", "a"], ["a", "a", "a.1"], ["a.1", "a", "a"], ["call_1", None]],
+        [
+            ["a", "a"],
+            ["a", "a", "a"],
+            ["a", "b", "a"],
+            ["a", "a", "a.1"],
+            ["a.1", "a", "a"],
+            ["call_1", None],
+        ],
     )
     def test_are_distinct(self, identifiers: list[Any]) -> None:
         calls = _reply(answer(*(function(identifier=i) for i in identifiers))).tool_calls
         assert len({call.id for call in calls}) == len(identifiers)
 
     def test_stay_distinct_and_short_enough_to_be_stored(self) -> None:
-        calls = _reply(answer(function(identifier="x" * 500), function(identifier="x" * 500 + "y"))).tool_calls
+        calls = _reply(
+            answer(function(identifier="x" * 500), function(identifier="x" * 500 + "y"))
+        ).tool_calls
         assert len({call.id for call in calls}) == 2
         assert max(len(call.id) for call in calls) <= (Step._meta.get_field("call_id").max_length or 0)
 

@@ -50,7 +50,9 @@ def respond(run: Run, who: Any, verb: str = "approve", **response: Any) -> Revie
 
 def effects(run: Run) -> list[Refund]:
     """Return the refunds that the run made: the idempotency key is the step's id."""
-    return list(Refund.objects.filter(idempotency_key__in=[str(pk) for pk in run.steps.values_list("id", flat=True)]))
+    return list(
+        Refund.objects.filter(idempotency_key__in=[str(pk) for pk in run.steps.values_list("id", flat=True)])
+    )
 
 
 def shape(run: Run) -> list[tuple[str, str, str]]:
@@ -122,7 +124,12 @@ class TestWaiting:
         assert (review.step_id, step.review_id) == (step.pk, review.pk)
         assert review.arguments == step.request["arguments"]
         assert review.expires_at == NOW + timedelta(seconds=settings.REVIEW_TTL_S)
-        assert [entry["name"] for entry in review.evidence["steps"]] == [MODEL, "lookup_order", MODEL, "refund_order"]
+        assert [entry["name"] for entry in review.evidence["steps"]] == [
+            MODEL,
+            "lookup_order",
+            MODEL,
+            "refund_order",
+        ]
 
     def test_is_not_ended_by_another_ring(self, waiting: Callable[[str], Run], work: Work) -> None:
         run = waiting("A-1001")

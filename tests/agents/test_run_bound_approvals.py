@@ -19,6 +19,7 @@ from tenants.kernel.models import uuid7
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
 from tests.agents.probes import Probe
+from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
 Start = Callable[..., Run]
@@ -61,7 +62,9 @@ def approvers(someone: Callable[..., Any]) -> list[Any]:
 
 
 @pytest.fixture
-def propose(probe: type[Probe], model: FakeModel, start: Start, work: Work, requester: Any) -> Callable[[], Run]:
+def propose(
+    probe: type[Probe], model: FakeModel, start: Start, work: Work, requester: Any
+) -> Callable[[], Run]:
     """Return a function that brings a launch to where it waits for two people."""
 
     def bring() -> Run:
@@ -247,15 +250,21 @@ class TestApprovalSpoiled:
     def test_because_its_time_is_over(self, approved: Run, work: Work) -> None:
         assert_nothing_ran(work(approved, at=NOW + reviews.EXECUTE_WITHIN), "approval-not-usable")
 
-    def test_because_a_vote_was_turned_to_the_requester(
-        self, approved: Run, requester: Any, work: Work
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE acme.hitl_vote SET reviewer_id = %s WHERE id = %s",
+            "DELETE FROM acme.hitl_vote WHERE reviewer_id <> %s AND id = %s",
+        ],
+    )
+    def test_because_the_tables_owner_changed_a_vote(
+        self, committed: str, approved: Run, requester: Any, work: Work, change: str
     ) -> None:
         vote = Vote.objects.filter(review=review_of(approved)).latest("id")
-        Vote.objects.filter(pk=vote.pk).update(reviewer=requester)
-        assert_nothing_ran(work(approved), "denied")
-
-    def test_because_a_vote_is_gone(self, approved: Run, work: Work) -> None:
-        Vote.objects.filter(review=review_of(approved)).latest("id").delete()
+        with as_owner(committed) as owner:
+            owner.execute("ALTER TABLE acme.hitl_vote DISABLE TRIGGER USER")
+            owner.execute(change, [requester.pk, vote.pk])
+            owner.execute("ALTER TABLE acme.hitl_vote ENABLE TRIGGER USER")
         assert_nothing_ran(work(approved), "denied")
 
     def test_because_the_tool_became_riskier(

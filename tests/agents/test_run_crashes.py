@@ -201,22 +201,54 @@ class TestLeaseLost:
         assert work(run).status == Run.Status.CANCELLED
         assert (probe.entered, trail(run)[-1]) == ([], "run.cancelled")
 
-    @pytest.mark.parametrize("how", ["requeued", "cancelled"])
-    def test_while_a_tool_runs_still_records_what_it_did(
-        self, probe: type[Probe], model: FakeModel, start: Start, work: Work, oscar: Any, how: str
+    def test_while_a_tool_runs_still_records_what_it_did_and_goes_on_from_there(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work
     ) -> None:
         proposes(model, "strike")
         run = start("go")
-        if how == "requeued":
-            probe.during = lambda: elsewhere(lambda: requeue(run))
-        else:
-            probe.during = lambda: elsewhere(lambda: operations.cancel(run=run, user=oscar, now=NOW))
-        work(run)
-        assert tool_step(run).status == Step.Status.EXECUTING
-        assert "tool.succeeded" in trail(run)
-        run = work(run, at=LATER)
-        assert run.status == (Run.Status.FAILED if how == "requeued" else Run.Status.CANCELLED)
+        probe.during = lambda: elsewhere(lambda: requeue(run))
+        assert work(run).status == Run.Status.QUEUED
+        assert (tool_step(run).status, "tool.succeeded" in trail(run)) == (Step.Status.SUCCEEDED, True)
+        assert work(run, at=LATER).status == Run.Status.SUCCEEDED
         assert len(probe.entered) == 1
+
+    def test_by_a_cancel_while_a_tool_runs_still_records_what_it_did(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work, oscar: Any
+    ) -> None:
+        proposes(model, "strike")
+        run = start("go")
+        seen: list[str] = []
+
+        def cancelled() -> None:
+            elsewhere(lambda: operations.cancel(run=run, user=oscar, now=NOW))
+            seen.append(tool_step(run).status)
+
+        probe.during = cancelled
+        assert work(run).status == Run.Status.CANCELLED
+        assert seen == [Step.Status.UNKNOWN], "until its worker reports, nobody knows what the call did"
+        assert (tool_step(run).status, trail(run)[-1]) == (Step.Status.SUCCEEDED, "tool.succeeded")
+        assert work(run, at=LATER).status == Run.Status.CANCELLED
+        assert len(probe.entered) == 1
+
+    def test_by_two_workers_in_turn_never_repeats_the_call(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work
+    ) -> None:
+        """The second worker finds the call started and gives the run up before the first reports."""
+        proposes(model, "strike")
+        run = start("go")
+
+        def taken() -> None:
+            def second() -> None:
+                requeue(run)
+                advance.advance(run_id=str(run.pk), clock=lambda: LATER)
+
+            elsewhere(second)
+
+        probe.during = taken
+        run = work(run)
+        assert (run.status, run.error["code"]) == (Run.Status.FAILED, "outcome-unknown")
+        assert (tool_step(run).status, len(probe.entered)) == (Step.Status.SUCCEEDED, 1)
+        assert trail(run)[-1] == "tool.succeeded"
 
 
 class TestManyWorkers:

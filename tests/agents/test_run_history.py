@@ -8,11 +8,18 @@ from agents.blueprints.base import ModelTurn, ProposedCall, ToolTurn
 from agents.runs.engine import EXCERPT, excerpt, history, story
 from agents.runs.models import Step
 
-CALL = {"id": "c1", "name": "lookup_order", "arguments": {"order_id": "A-1"}, "raw_arguments": '{"order_id":"A-1"}'}
+CALL = {
+    "id": "c1",
+    "name": "lookup_order",
+    "arguments": {"order_id": "A-1"},
+    "raw_arguments": '{"order_id":"A-1"}',
+}
 
 
 def step(kind: Step.Kind, status: Step.Status, result: Any = None, **more: Any) -> Step:
-    return Step(kind=kind, status=status, result=result, name="lookup_order", number=1, **{"request": {}, **more})
+    return Step(
+        kind=kind, status=status, result=result, name="lookup_order", number=1, **{"request": {}, **more}
+    )
 
 
 def model(status: Step.Status = Step.Status.SUCCEEDED, **result: Any) -> Step:
@@ -55,8 +62,11 @@ class TestStory:
         steps = [
             model(text="I look.", calls=[CALL]),
             step(
-                Step.Kind.TOOL, Step.Status.REJECTED, {"content": {"error": "no"}}, request={"arguments": {"a": 1}}
-            ),  # fmt: skip
+                Step.Kind.TOOL,
+                Step.Status.REJECTED,
+                {"content": {"error": "no"}},
+                request={"arguments": {"a": 1}},
+            ),
         ]
         told = story(steps)
         assert (told[0]["text"], told[0]["calls"]) == ("I look.", ["lookup_order"])
@@ -67,7 +77,9 @@ class TestStory:
         )
 
     def test_tells_of_open_steps_too(self) -> None:
-        assert [entry["status"] for entry in story([step(Step.Kind.MODEL, Step.Status.PLANNED)])] == ["planned"]
+        assert [entry["status"] for entry in story([step(Step.Kind.MODEL, Step.Status.PLANNED)])] == [
+            "planned"
+        ]
 
     def test_says_how_much_it_cut(self) -> None:
         assert excerpt("x" * EXCERPT) == "x" * EXCERPT

@@ -68,7 +68,8 @@ class TestCalls:
         assert (errors(run), probe.entered) == (["denied"], [])
 
     @pytest.mark.parametrize(
-        "arguments", ["", "null", "[]", '"x"', "{", '{"a": NaN}', '{"order_id": 1e999}', '{"order_id": "\\u0000"}']
+        "arguments",
+        ["", "null", "[]", '"x"', "{", '{"a": NaN}', '{"order_id": 1e999}', '{"order_id": "\\u0000"}'],
     )
     def test_with_odd_arguments_never_break_the_run(self, ask: Callable[..., Run], arguments: str) -> None:
         run = ask(calls(("lookup_order", arguments)), text("ok"))

@@ -99,7 +99,11 @@ class TestVersion:
 
     @pytest.mark.parametrize(
         "other",
-        [("send", "Do it.", {"type": "object"}), ("pay", "Do that.", {"type": "object"}), ("pay", "Do it.", {})],
+        [
+            ("send", "Do it.", {"type": "object"}),
+            ("pay", "Do that.", {"type": "object"}),
+            ("pay", "Do it.", {}),
+        ],
     )
     def test_changes_with_every_part(self, other: tuple[str, str, dict[str, Any]]) -> None:
         assert schema_version(*other) != schema_version("pay", "Do it.", {"type": "object"})

@@ -71,14 +71,10 @@ class TestClaim:
         decision = permitted()
         outcome = executor.execute(claim(decision))
         assert (outcome.ok, outcome.value) == (True, {"said": "hello"})
-        assert ENTERED == [
-            ToolContext(
-                user_id=oscar.pk,
-                user_name="oscar",
-                run_id=decision.request.run.run_id,
-                idempotency_key="key-1",
-            )
-        ]
+        (context,) = ENTERED
+        assert context == ToolContext(
+            user_id=oscar.pk, user_name="oscar", run_id=decision.request.run.run_id, idempotency_key="key-1"
+        )
 
     def test_is_given_once_a_permit(self, permitted: Any) -> None:
         decision = permitted()

@@ -25,7 +25,7 @@ def own_database(blocker: Any, *, as_owner: bool = False) -> Iterator[str]:
     settings["NAME"] = name
     if as_owner:
         owner = dj_database_url.parse(owner_url(name))
-        settings.update({key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT")})  # type: ignore[literal-required]
+        settings.update({key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT")})
     try:
         with blocker.unblock():
             yield name
@@ -43,5 +43,6 @@ def as_owner(name: str) -> psycopg.Connection:
 def _reconnect() -> None:
     from django.db import connection
 
-    connection.close()
-    connection.close_pool()
+    wrapper: Any = connection
+    wrapper.close()
+    wrapper.close_pool()

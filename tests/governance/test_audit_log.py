@@ -143,7 +143,7 @@ class TestAppendOnly:
                 cursor.execute("SELECT has_table_privilege(%s, 'UPDATE')", [table])
                 assert cursor.fetchone() == (False,)
                 return
-            with pytest.raises(DatabaseError, match="permission denied|must be owner"):
+            with pytest.raises(DatabaseError, match=r"permission denied|must be owner"):
                 cursor.execute(statement.format(table=table, column=column))
 
     def test_the_runtime_role_cannot_become_another(self, acme: Any) -> None:

@@ -39,20 +39,20 @@ def tamper(name: str) -> Iterator[Any]:
         with as_owner(name) as owner:
             owner.execute("SET search_path = acme")
             for table in TABLES:
-                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")  # type: ignore[arg-type]
-                owner.execute(f"CREATE TABLE kept_{table} AS TABLE {table}")  # type: ignore[arg-type]
+                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+                owner.execute(f"CREATE TABLE kept_{table} AS TABLE {table}")
             try:
                 yield owner
             finally:
                 for table in TABLES:
-                    owner.execute(f"DELETE FROM {table}")  # type: ignore[arg-type]
-                    owner.execute(f"INSERT INTO {table} TABLE kept_{table}")  # type: ignore[arg-type]
-                    owner.execute(f"DROP TABLE kept_{table}")  # type: ignore[arg-type]
-                    owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")  # type: ignore[arg-type]
+                    owner.execute(f"DELETE FROM {table}")
+                    owner.execute(f"INSERT INTO {table} TABLE kept_{table}")
+                    owner.execute(f"DROP TABLE kept_{table}")
+                    owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
     def go(statement: str, *values: Any) -> list[tuple[str, str]]:
         with changed() as owner:
-            owner.execute(statement, values)  # type: ignore[arg-type]
+            owner.execute(statement, values)
             return [(finding.where, finding.what) for finding in verify().findings]
 
     with tenant_context(schema_tenant("acme")):
@@ -98,7 +98,7 @@ class TestEvents:
         leaf = victim()
         findings = tamper(
             "INSERT INTO governance_auditevent SELECT (r).* FROM (SELECT jsonb_populate_record(e, "
-            "'{\"id\": \"00000000-0000-7000-8000-000000000001\"}') AS r FROM governance_auditevent e WHERE id = %s) x",
+            '\'{"id": "00000000-0000-7000-8000-000000000001"}\') AS r FROM governance_auditevent e WHERE id = %s) x',
             leaf.event_id,
         )
         assert wheres(findings) == "event 00000000-0000-7000-8000-000000000001"
@@ -209,4 +209,4 @@ class TestTriggers:
                 audit.record(Entry(at=NOW, action="sample"))
                 audit.seal(now=NOW)
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-                owner.execute(statement.format(f"{schema}.{table}", column, column))  # type: ignore[arg-type]
+                owner.execute(statement.format(f"{schema}.{table}", column, column))

@@ -14,8 +14,13 @@ NOTE = sign(origin="countersign/acme", size=7, root=ROOT, key=KEY)
 
 
 def holds(
-    note: str = NOTE, *, origin: str = "countersign/acme", size: int = 7, root: bytes = ROOT, secret: bytes = b"a secret"
-) -> bool:  # fmt: skip
+    note: str = NOTE,
+    *,
+    origin: str = "countersign/acme",
+    size: int = 7,
+    root: bytes = ROOT,
+    secret: bytes = b"a secret",
+) -> bool:
     return is_valid(note, origin=origin, size=size, root=root, key=signing_key(secret).public_key())
 
 
@@ -44,7 +49,9 @@ class TestSign:
         PUBLIC.verify(blob_of(NOTE)[4:], text.encode())
 
     def test_takes_secrets_of_any_length(self) -> None:
-        assert public_bytes(signing_key(b"").public_key()) != public_bytes(signing_key(b"x" * 999).public_key())
+        assert public_bytes(signing_key(b"").public_key()) != public_bytes(
+            signing_key(b"x" * 999).public_key()
+        )
 
 
 class TestVerify:

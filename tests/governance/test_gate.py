@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import DatabaseError, models, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -72,7 +73,9 @@ class TestDeny:
         assert codes(decide(request)) == {"agent-not-permitted"}
 
     def test_of_a_tool_the_agent_was_not_given(self, agent: Any, alice: Any) -> None:
-        request = proposal(agent=agent, user=alice, tool="record_bonus", employee_id="E-1", amount=1, reason="x")
+        request = proposal(
+            agent=agent, user=alice, tool="record_bonus", employee_id="E-1", amount=1, reason="x"
+        )
         assert codes(decide(request)) == {"agent-not-permitted"}
 
     def test_when_person_or_agent_was_deactivated(
@@ -120,7 +123,9 @@ class TestDeny:
         assert codes(decide(broken)) == {"invalid-arguments"}
 
 
-NO_SCALAR = st.none() | st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(), st.none(), max_size=2)
+NO_SCALAR = (
+    st.none() | st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(), st.none(), max_size=2)
+)
 GOOD = {"order_id": "A-1001", "amount": 25.0, "reason": "broken"}
 BAD_VALUES = {
     "amount": NO_SCALAR
@@ -240,6 +245,22 @@ class TestConsume:
 
     def test_refuses_an_empty_digest(self, agent: Any, oscar: Any) -> None:
         decision = decide(proposal(agent=agent, user=oscar, tool="ping", n=float("nan")))
-        PolicyDecision.objects.filter(pk=decision.id).update(effect="permit", digest="")
+        row = PolicyDecision.objects.filter(pk=decision.id).values().get()
+        forged = PolicyDecision.objects.create(**{**row, "id": uuid7(), "effect": "permit"})
         with pytest.raises(PermitMissing):
-            gate.consume(decision, digest="", now=NOW)
+            gate.consume(replace(decision, id=forged.pk), digest="", now=NOW)
+
+
+class TestEvidence:
+    @pytest.mark.parametrize(
+        "column", ["effect", "digest", "request", "reasons", "at", "review_id", "run_id"]
+    )
+    def test_of_a_decision_is_never_changed(self, lookup: PolicyRequest, column: str) -> None:
+        decision = decide(lookup)
+        row = PolicyDecision.objects.filter(pk=decision.id)
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            row.update(**{column: models.F(column)})
+
+    def test_of_a_decision_is_never_deleted(self, lookup: PolicyRequest) -> None:
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            PolicyDecision.objects.filter(pk=decide(lookup).id).delete()

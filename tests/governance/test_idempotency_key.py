@@ -33,7 +33,9 @@ class TestKey:
         assert client.post(AGENTS, BODY, format="json").status_code == 201
         assert client.post(AGENTS, BODY, format="json").status_code == 409
 
-    @pytest.mark.parametrize("body", [{**BODY, "name": "Other"}, {**BODY, "tools": []}, {**BODY, "config": {}}])
+    @pytest.mark.parametrize(
+        "body", [{**BODY, "name": "Other"}, {**BODY, "tools": []}, {**BODY, "config": {}}]
+    )
     def test_of_another_body_is_refused(self, alice: Any, client_of: Any, body: dict[str, Any]) -> None:
         send(client_of(alice))
         response = send(client_of(alice), body)
@@ -72,7 +74,11 @@ class TestKey:
         first = send(client_of(oscar), body, path=path).json()
         Run.objects.filter(pk=first["id"]).update(status="succeeded", output={"answer": "x"}, finished_at=NOW)
         second = send(client_of(oscar), body, path=path).json()
-        assert (second["id"], second["status"], second["output"]) == (first["id"], "succeeded", {"answer": "x"})
+        assert (second["id"], second["status"], second["output"]) == (
+            first["id"],
+            "succeeded",
+            {"answer": "x"},
+        )
 
     @pytest.mark.parametrize("key", ["x" * 255, "ключ", "a b", "'; --"])
     def test_may_be_any_text(self, alice: Any, client_of: Any, key: str) -> None:

@@ -28,9 +28,7 @@ def open_review(agent: Any, oscar: Any) -> Open:
             Tool.objects.filter(name=tool).update(risk=risk)
         request = proposal(agent=agent, user=user or oscar, tool=tool, **arguments)
         decision = gate.authorize(request, now=NOW)
-        asked = ReviewRequest(
-            decision=decision, evidence={"query": "refund, please"}, expires_at=NOW + TTL
-        )
+        asked = ReviewRequest(decision=decision, evidence={"query": "refund, please"}, expires_at=NOW + TTL)
         return operations.request_review(request=asked, now=NOW)
 
     return make

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.db import DatabaseError, transaction
 
 from governance import gate
 from governance.types import Approval, Decision, Effect
@@ -98,16 +100,34 @@ class TestApproversWhoNoLongerMay:
         assert approval.approvers == ("bob",)
         assert run(critical, approval).effect is Effect.DENY
 
-    def test_include_the_requester_however_the_vote_came_about(
-        self, approved: Review, bob: Any, oscar: Any
-    ) -> None:
-        Vote.objects.filter(review=approved).update(reviewer=oscar)
-        assert use(approved).approvals == 0
+    def test_include_the_requester_however_the_vote_came_about(self, review: Review, oscar: Any) -> None:
+        Vote.objects.create(
+            review=review,
+            reviewer=oscar,
+            decision="approve",
+            verdict="approve",
+            digest=review.digest,
+            channel="api",
+            at=NOW,
+        )
+        review.transition(Review.Status.APPROVED, execute_by=NOW + EXECUTE_WITHIN)
+        oscar.user_permissions.add(Permission.objects.get(codename="decide_review"))
+        assert use(review).approvals == 0
+
+
+class TestVotes:
+    def test_are_never_changed_or_deleted(self, approved: Review, oscar: Any) -> None:
+        votes = Vote.objects.filter(review=approved)
+        for change in (lambda: votes.update(reviewer=oscar), lambda: votes.update(message="x"), votes.delete):
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                change()
 
 
 class TestVotesThatDoNotCount:
-    def test_are_those_on_an_older_action(self, critical: Review, alice: Any, bob: Any, rita: Any, say: Say) -> None:
+    def test_are_those_on_an_older_action(
+        self, critical: Review, alice: Any, bob: Any, rita: Any, say: Say
+    ) -> None:
         say(critical, alice)
         say(critical, bob, "edit", arguments={**critical.arguments, "amount": 1.0})
-        approved = say(critical, rita)
+        approved = say(critical, rita, version=2)
         assert sorted(use(approved).approvers) == ["bob", "rita"]

@@ -35,9 +35,7 @@ class TestResolve:
             ([ballot(BOB), ballot(RITA), ballot(ALICE, NO)], 2, Outcome.APPROVED),
         ],
     )
-    def test_walks_the_ballots_in_order(
-        self, ballots: list[Ballot], required: int, outcome: Outcome
-    ) -> None:
+    def test_walks_the_ballots_in_order(self, ballots: list[Ballot], required: int, outcome: Outcome) -> None:
         assert resolve(ballots, required=required, digest=NOW) is outcome
 
     @pytest.mark.parametrize(

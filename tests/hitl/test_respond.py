@@ -269,9 +269,18 @@ class TestWhatWasSeen:
     def test_is_stale_after_an_edit(self, critical: Review, bob: Any, rita: Any, say: Say) -> None:
         shown = critical.digest
         say(critical, bob, "edit", arguments=LESS)
-        for seen in ({"version": 1}, {"digest": shown}):
+        for seen in ({"version": 1}, {"digest": shown}, {"version": 2, "digest": shown}, {"version": 0}):
             with pytest.raises(ReviewChanged):
                 say(critical, rita, **seen)
+
+    def test_is_taken_to_be_the_first_version_by_those_who_name_none(
+        self, critical: Review, bob: Any, rita: Any, say: Say
+    ) -> None:
+        say(critical, bob, "edit", arguments=LESS)
+        with pytest.raises(ReviewChanged):
+            say(critical, rita)
+        critical.refresh_from_db()
+        say(critical, rita, digest=critical.digest)
 
     def test_of_a_review_that_does_not_exist_is_nothing(self, review: Review, bob: Any, say: Say) -> None:
         with pytest.raises(NotFound):
@@ -339,14 +348,14 @@ class TestTwoPeople:
         say(critical, rita, "edit", arguments=MORE)
         critical.refresh_from_db()
         assert (critical.status, critical.arguments, critical.version) == ("pending", MORE, 2)
-        say(critical, bob)
+        say(critical, bob, version=2)
         critical.refresh_from_db()
         assert critical.status == Review.Status.APPROVED
 
     def test_an_editor_has_voted_for_the_edit(self, critical: Review, bob: Any, say: Say) -> None:
         say(critical, bob, "edit", arguments=MORE)
         with pytest.raises(AlreadyDecided):
-            say(critical, bob)
+            say(critical, bob, version=2)
 
     def test_an_edit_that_changes_nothing_counts_once(self, critical: Review, bob: Any, say: Say) -> None:
         say(critical, bob, "edit", arguments=critical.arguments)
@@ -361,7 +370,7 @@ class TestTwoPeople:
         say(critical, rita, "edit", arguments=MORE)
         before = stored(critical)
         with pytest.raises(AlreadyDecided):
-            say(critical, bob, "edit", arguments=proposed)
+            say(critical, bob, "edit", arguments=proposed, version=2)
         assert stored(critical) == before
 
 

@@ -38,12 +38,21 @@ class TestShown:
         shown = client_of(bob).get(f"{QUEUE}/{pending.pk}").json()
         assert set(shown) >= FIELDS
         assert shown["arguments"] == {"order_id": "A-1001", "amount": 25.0, "reason": "arrived broken"}
-        assert (shown["agent"], shown["requester"], shown["tool"]) == ("Support assistant", "oscar", "refund_order")
+        assert (shown["agent"], shown["requester"], shown["tool"]) == (
+            "Support assistant",
+            "oscar",
+            "refund_order",
+        )
         assert shown["digest"] == pending.digest
 
     @pytest.mark.parametrize(
         ("who", "allowed"),
-        [("bob", ["approve", "edit", "reject"]), ("alice", ["approve", "edit", "reject"]), ("vera", []), ("oscar", [])],
+        [
+            ("bob", ["approve", "edit", "reject"]),
+            ("alice", ["approve", "edit", "reject"]),
+            ("vera", []),
+            ("oscar", []),
+        ],
     )
     def test_includes_what_the_caller_may_do(
         self, pending: Review, person: Any, client_of: Any, who: str, allowed: list[str]
@@ -108,7 +117,11 @@ class TestRefusals:
             ({"decision": "edit", "arguments": None}, 422, "invalid-input"),
             ({"decision": "edit", "arguments": []}, 422, "invalid-input"),
             ({"decision": "edit", "arguments": {"amount": 1}}, 422, "invalid-input"),
-            ({"decision": "edit", "arguments": {"order_id": "A\x00", "amount": 1, "reason": "x"}}, 422, "invalid-input"),
+            (
+                {"decision": "edit", "arguments": {"order_id": "A\x00", "amount": 1, "reason": "x"}},
+                422,
+                "invalid-input",
+            ),
             ({"decision": "approve", "arguments": {}}, 422, "invalid-input"),
             ({"decision": "approve", "version": "one"}, 422, "invalid-input"),
             ({"decision": "approve", "version": 2}, 409, "review-changed"),
@@ -129,7 +142,9 @@ class TestRefusals:
         self, pending: Review, bob: Any, client_of: Any, number: str
     ) -> None:
         body = (
-            '{"decision": "edit", "arguments": {"order_id": "A-1001", "reason": "x", "amount": ' + number + "}}"
+            '{"decision": "edit", "arguments": {"order_id": "A-1001", "reason": "x", "amount": '
+            + number
+            + "}}"
         )
         response = client_of(bob).generic("POST", f"{QUEUE}/{pending.pk}/respond", body, "application/json")
         assert response.status_code in {400, 422}

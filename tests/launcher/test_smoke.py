@@ -13,7 +13,14 @@ from launcher import smoke
 from launcher.application import is_ready
 from launcher.errors import LauncherError
 
-RUN: dict[str, Any] = {"id": "run-1", "agent": "agent-2", "status": "queued", "output": None}
+FINISHED = "2026-01-01T00:00:01Z"
+RUN: dict[str, Any] = {
+    "id": "run-1",
+    "agent": "agent-2",
+    "status": "queued",
+    "output": None,
+    "finished_at": FINISHED,
+}
 REVIEW = {"id": "review-1", "run": "run-1", "tool": "refund", "arguments": {"amount": "25.00"}, "version": 3}
 
 
@@ -44,6 +51,8 @@ class Api(BaseHTTPRequestHandler):
                 self._answer(200, {"next": None, "results": [{**REVIEW, "run": "run-0"}, REVIEW]})
             case "/api/v1/governance/audit", "run=run-1":
                 self._answer(200, {"next": None, "results": [{}, {}]})
+            case "/api/v1/governance/audit/checkpoints", "":
+                self._answer(200, {"next": None, "results": [{"size": 9, "at": "2026-01-01T00:00:02Z"}]})
             case _:
                 self._answer(404, {"title": "Not found"})
 
@@ -92,6 +101,7 @@ class TestDrive:
             "bob approved it",
             "the run succeeded: Refunded.",
             "the audit trail holds 2 events about it",
+            "a signed checkpoint covers them",
         ]
         assert [entry for entry in Api.seen if not entry[1].endswith("login")] == [
             ("alice", "/api/v1/agents/agent-2/execute", {"input": {"query": smoke.QUERY}, "wait_s": 20}),

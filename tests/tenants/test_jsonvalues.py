@@ -22,7 +22,9 @@ SCALARS = (
 )
 VALUES = st.recursive(
     SCALARS | st.binary() | st.decimals(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner, inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner, inner)
+    ),
     max_leaves=20,
 )
 
@@ -120,7 +122,7 @@ class TestCanonical:
             ({"b": 1, "a": 2}, '{"a":2,"b":1}'),
             ({"é": 1, "z": 2}, '{"z":2,"é":1}'),
             ([1.0, 1e-7, 333333333.33333329, 4.50], "[1,1e-7,333333333.3333333,4.5]"),
-            ("\u20ac$\x0f\nA'B\"\\\\\"/", '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
+            ('\u20ac$\x0f\nA\'B"\\\\"/', '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
             (True, "true"),
         ],
     )

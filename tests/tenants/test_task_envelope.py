@@ -49,7 +49,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return messages
 
 
-def deliver(task: Any, kwargs: dict[str, Any], headers: Any, *, args: Any = (), task_id: str = TASK_ID) -> None:
+def deliver(
+    task: Any, kwargs: dict[str, Any], headers: Any, *, args: Any = (), task_id: str = TASK_ID
+) -> None:
     """Run a task as a worker does when a message arrives."""
     task.push_request(id=task_id, headers=headers)
     try:
@@ -230,7 +232,7 @@ class TestEnqueue:
         from agents.runs import operations
         from agents.tasks import advance_run
 
-        assert operations.ADVANCE == advance_run.name
+        assert advance_run.name == operations.ADVANCE
 
     def test_reaches_our_broker_from_a_process_that_only_serves_pages(self) -> None:
         code = (

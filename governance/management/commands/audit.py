@@ -5,12 +5,13 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, transaction
 from django.utils import timezone
 
 from governance.audit.operations import AuditAltered, seal
-from governance.audit.verify import verify
+from governance.audit.verify import Report, verify
 from tenants.kernel.context import schema_tenant, tenant_context
-from tenants.kernel.tenants import active_schemas
+from tenants.kernel.tenants import all_schemas
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run it in each tenant; raise CommandError naming the first row that does not hold."""
-        known = active_schemas()
+        known = all_schemas()
         schemas = [options["tenant"]] if options["tenant"] else known
         if unknown := set(schemas) - set(known):
             raise CommandError(f"No tenant {', '.join(unknown)}. Known: {', '.join(known)}.")
@@ -36,7 +37,7 @@ class Command(BaseCommand):
                 if options["action"] == "seal":
                     self._seal(schema)
                     continue
-                results[schema] = verify()
+                results[schema] = self._verify()
         if options["json"]:
             self.stdout.write(json.dumps({schema: asdict(report) for schema, report in results.items()}))
         else:
@@ -48,7 +49,16 @@ class Command(BaseCommand):
         bad = [(schema, finding) for schema, report in results.items() for finding in report.findings]
         if bad:
             lines = [f"{schema}: {finding.where}: {finding.what}" for schema, finding in bad[:20]]
-            raise CommandError("The audit log does not hold.\n" + "\n".join(lines), returncode=1)
+            hint = ""
+            if all(finding.what.startswith("not sealed") for _, finding in bad):
+                hint = "\nIs the sealer (worker and beat) running? `manage.py audit seal` seals what waits."
+            raise CommandError("The audit log does not hold.\n" + "\n".join(lines) + hint, returncode=1)
+
+    def _verify(self) -> Report:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return verify(now=timezone.now())
 
     def _seal(self, schema: str) -> None:
         try:

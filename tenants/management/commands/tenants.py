@@ -1,5 +1,6 @@
 """`manage.py tenants`: list tenants, create one."""
 
+import os
 import secrets
 from typing import Any
 
@@ -44,7 +45,8 @@ class Command(BaseCommand):
             password = self._make_owner(tenant, options["owner"])
         except DomainError as error:
             raise CommandError(error.detail) from error
-        self.stdout.write(f"Created {tenant.name} at {domain}.")
+        port = os.environ.get("PORT", "")
+        self.stdout.write(f"Created {tenant.name} at http://{domain}{':' if port else ''}{port}/.")
         self.stdout.write(
             f"Sign in as {options['owner']} with the password {password}; it is not shown again."
         )

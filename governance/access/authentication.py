@@ -1,0 +1,19 @@
+"""Authentication of API requests."""
+
+from typing import Any
+
+from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+from governance.access.models import User
+
+
+class PersonTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # untyped upstream
+    """Accept session tokens of people; an agent's identity never signs in."""
+
+    def validate_user(self, auth_token: Any) -> Any:
+        """Refuse agents and inactive people."""
+        user, token = super().validate_user(auth_token)
+        if user.kind != User.Kind.PERSON:
+            raise AuthenticationFailed
+        return user, token

@@ -1,0 +1,49 @@
+"""A tenant's tool rows follow the code; what an admin confirmed is kept."""
+
+from typing import Any
+
+from agents.tools.models import Tool
+from agents.tools.registry import REGISTRY, spec_of
+from agents.tools.sync import on_schema_ready, sync
+
+
+def row(name: str = "refund_order") -> Tool:
+    return Tool.objects.get(name=name)
+
+
+class TestSync:
+    def test_makes_a_row_for_each_tool(self, acme: Any) -> None:
+        Tool.objects.filter(name="ping").delete()
+        sync()
+        assert set(Tool.objects.values_list("name", flat=True)) == set(REGISTRY)
+        spec = spec_of("ping")
+        assert (row("ping").risk, row("ping").effect, row("ping").enabled) == (spec.risk, spec.effect, True)
+
+    def test_keeps_what_the_admin_confirmed(self, acme: Any) -> None:
+        Tool.objects.filter(name="refund_order").update(risk="critical", effect="idempotent", enabled=False)
+        sync()
+        assert (row().risk, row().effect, row().enabled) == ("critical", "idempotent", False)
+
+    def test_changes_nothing_the_second_time(self, acme: Any) -> None:
+        before = list(Tool.objects.order_by("pk").values())
+        sync()
+        assert list(Tool.objects.order_by("pk").values()) == before
+
+    def test_disables_a_tool_whose_definition_changed(self, acme: Any) -> None:
+        Tool.objects.filter(name="refund_order").update(schema_version="0" * 64, parameters={}, risk="low")
+        sync()
+        assert (row().enabled, row().risk) == (False, "low")
+        assert row().schema_version == spec_of("refund_order").schema_version
+        assert row().parameters == spec_of("refund_order").parameters
+
+    def test_disables_a_tool_that_is_gone_from_code(self, acme: Any) -> None:
+        Tool.objects.create(name="old_tool", parameters={}, risk="low", effect="read")
+        sync()
+        assert not row("old_tool").enabled
+
+    def test_gives_the_platform_no_tools(self, acme: Any) -> None:
+        Tool.objects.filter(name="ping").delete()
+        on_schema_ready(schema="public")
+        assert not Tool.objects.filter(name="ping").exists()
+        on_schema_ready(schema="acme")
+        assert Tool.objects.filter(name="ping").exists()

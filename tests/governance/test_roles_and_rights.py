@@ -1,0 +1,160 @@
+"""Roles hold exactly what the apps granted them; rights on an object come from four places."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+from guardian.shortcuts import assign_perm
+
+from agents.catalog.models import Agent
+from agents.tools.models import Tool
+from governance.access import roles
+from governance.access.models import User
+from governance.access.permissions import holders
+
+# What each role may do. A right that is not written here is one that nobody meant to give.
+RIGHTS = {
+    "viewer": {
+        "agents.view_agent",
+        "agents.view_run",
+        "agents.view_step",
+        "agents.view_tool",
+        "hitl.view_review",
+    },
+    "auditor": {"governance.view_auditevent", "governance.view_policydecision", "hitl.view_vote"},
+    "reviewer": {"hitl.decide_review", "hitl.view_vote"},
+    "operator": {
+        "agents.execute_agent",
+        "agents.execute_tool",
+        "agents.cancel_run",
+    },
+}
+# Whoever decides must not be able to act, and whoever acts must not be able to decide.
+ACTING = {
+    "agents.execute_agent",
+    "agents.execute_tool",
+    "agents.add_agent",
+    "agents.change_agent",
+    "agents.change_tool",
+}
+
+
+def rights(role: str) -> set[str]:
+    found = Group.objects.get(name=role).permissions.values_list("content_type__app_label", "codename")
+    return {f"{app}.{codename}" for app, codename in found}
+
+
+class TestRoles:
+    @pytest.mark.parametrize("role", ["auditor", "reviewer", "operator"])
+    def test_hold_what_a_viewer_may_see_and_their_own(self, acme: Any, role: str) -> None:
+        more = RIGHTS["viewer"] | {"governance.view_auditcheckpoint"}
+        assert RIGHTS[role] <= rights(role) <= RIGHTS[role] | more
+
+    def test_of_a_viewer_only_look(self, acme: Any) -> None:
+        assert all(codename.partition(".")[2].startswith("view_") for codename in rights("viewer"))
+        assert all(codename.partition(".")[2].startswith("view_") for codename in rights("auditor"))
+
+    def test_never_decide_and_act_but_for_the_admin(self, acme: Any) -> None:
+        for role in set(roles.ROLES) - {"admin"}:
+            assert not (rights(role) & ACTING and "hitl.decide_review" in rights(role)), role
+
+    def test_change_no_evidence(self, acme: Any) -> None:
+        evidence = (
+            "auditevent",
+            "auditleaf",
+            "auditcheckpoint",
+            "policydecision",
+            "review",
+            "vote",
+            "run",
+            "step",
+        )
+        for role in roles.ROLES:
+            written = {
+                right
+                for right in rights(role)
+                if right.partition(".")[2].startswith(("add_", "change_", "delete_"))
+            }
+            assert not [right for right in written if right.endswith(evidence)], role
+
+    def test_give_only_rights_that_exist(self, acme: Any) -> None:
+        granted = set().union(*roles._granted.values())
+        assert granted == set().union(*(rights(role) for role in roles.ROLES))
+
+    def test_are_restored_by_a_sync(self, acme: Any) -> None:
+        before = rights("reviewer")
+        Group.objects.get(name="reviewer").permissions.clear()
+        Group.objects.get(name="viewer").permissions.set(Group.objects.get(name="admin").permissions.all())
+        roles.sync()
+        assert rights("reviewer") == before
+        assert rights("viewer") == rights("viewer") - ACTING
+
+    def test_that_do_not_exist_cannot_be_given_anything(self) -> None:
+        with pytest.raises(ValueError, match="no role 'boss'"):
+            roles.grant(boss=["agents.view_agent"])
+
+
+class TestHolders:
+    def ask(self, *users: Any, tool: str = "lookup_order") -> set[int]:
+        row = Tool.objects.get(name=tool)
+        return holders(
+            model=Tool, codename="execute_tool", object_pk=row.pk, users=[user.pk for user in users]
+        )
+
+    def test_by_role(self, oscar: Any, bob: Any) -> None:
+        assert self.ask(oscar, bob) == {oscar.pk}
+
+    def test_by_being_superuser(self, alice: Any) -> None:
+        assert self.ask(alice) == {alice.pk}
+
+    def test_by_a_right_of_their_own(self, person: Any) -> None:
+        dora = person("dora", "agents.execute_tool")
+        assert self.ask(dora) == {dora.pk}
+
+    def test_by_a_right_on_the_object(self, charlie: Any) -> None:
+        assign_perm("execute_tool", charlie, Tool.objects.get(name="lookup_order"))
+        assert self.ask(charlie) == {charlie.pk}
+        assert self.ask(charlie, tool="refund_order") == set()
+
+    def test_by_their_groups_right_on_the_object(self, charlie: Any) -> None:
+        group = Group.objects.create(name="sales")
+        charlie.groups.add(group)
+        assign_perm("execute_tool", group, Tool.objects.get(name="lookup_order"))
+        assert self.ask(charlie) == {charlie.pk}
+        assert self.ask(charlie, tool="refund_order") == set()
+
+    @pytest.mark.parametrize("who", ["alice", "oscar"])
+    def test_hold_nothing_when_deactivated(self, person: Any, who: str) -> None:
+        user = person(who)
+        user.is_active = False
+        user.save()
+        assert self.ask(user) == set()
+
+    def test_of_a_right_that_does_not_exist_are_superusers(self, alice: Any, oscar: Any) -> None:
+        found = holders(model=Agent, codename="sing", object_pk=1, users=[alice.pk, oscar.pk])
+        assert found == {alice.pk}
+
+    def test_of_nobody_are_nobody(self, acme: Any) -> None:
+        assert self.ask() == set()
+
+    def test_take_any_text_for_a_key(self, oscar: Any, charlie: Any) -> None:
+        for key in ("", "x", "1 OR 1=1", "'; DROP TABLE governance_user; --"):
+            assert holders(model=Tool, codename="execute_tool", object_pk=key, users=[charlie.pk]) == set()
+
+    def test_agree_with_django_and_guardian(self, acme: Any, agent: Any) -> None:
+        users = list(User.objects.all())
+        for tool in Tool.objects.all():
+            expected = {
+                u.pk
+                for u in users
+                if u.has_perm("agents.execute_tool") or u.has_perm("agents.execute_tool", tool)
+            }
+            assert self.ask(*users, tool=tool.name) == expected
+
+
+class TestAgentIdentities:
+    @pytest.mark.parametrize("flag", ["is_staff", "is_superuser"])
+    def test_can_never_be_staff(self, agent: Any, flag: str) -> None:
+        with pytest.raises(IntegrityError, match="agents_are_never_staff"), transaction.atomic():
+            User.objects.filter(pk=agent.principal_id).update(**{flag: True})
