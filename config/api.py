@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from csp.decorators import csp_update
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
@@ -20,11 +21,16 @@ work.register("runs", RunViewSet)
 work.register("tools", ToolViewSet)
 work.register("hitl/queue", ReviewViewSet, basename="review")
 
+# Swagger UI writes inline styles.
+docs = csp_update({"style-src": "'unsafe-inline'"})(
+    SpectacularSwaggerSplitView.as_view(url_name="api-schema")
+)
+
 platform_urls: list[Any] = [
     path("auth/login", LoginView.as_view(), name="api-login"),
     path("auth/logout", LogoutView.as_view(), name="api-logout"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("docs/", docs, name="api-docs"),
     path("", include(evidence.urls)),
 ]
 tenant_urls: list[Any] = [

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -17,3 +18,14 @@ class PersonTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # u
         if user.kind != User.Kind.PERSON:
             raise AuthenticationFailed
         return user, token
+
+
+class PersonTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # untyped upstream
+    """Describe the bearer token in the API's schema."""
+
+    target_class = PersonTokenAuthentication
+    name = "sessionToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the OpenAPI security scheme."""
+        return {"type": "http", "scheme": "bearer"}
