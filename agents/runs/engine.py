@@ -68,3 +68,14 @@ def story(steps: Iterable[Step]) -> list[dict[str, Any]]:
 def excerpt(text: str) -> str:
     """Return the text, or its beginning with a mark."""
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT]} […{len(text) - EXCERPT} more characters]"
+
+
+def failure(code: str, message: str) -> dict[str, Any]:
+    """Return what a model is told of a call that did not do what it asked."""
+    return {"error": {"code": str(code), "message": message}}
+
+
+def since_last_answer(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages the model had not seen before: what was added after its last answer."""
+    answers = [n for n, message in enumerate(messages) if message["role"] == "assistant"]
+    return list(messages[answers[-1] + 1 :] if answers else messages)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents.blueprints import registry as blueprints
 from agents.catalog.models import Agent
+from agents.runs import engine
 from agents.runs.models import Run, Step
 from governance.access import permissions
 from governance.access.models import User
@@ -122,7 +123,7 @@ def close_open_steps(run: Run, *, code: str, message: str, now: datetime) -> lis
         step.close(
             Step.Status.UNKNOWN if executing else Step.Status.FAILED,
             now=now,
-            result={"content": {"error": {"code": code, "message": message}}},
+            result={"content": engine.failure(code, message)},
         )
         if executing:
             started.append(step.name)

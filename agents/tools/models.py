@@ -34,14 +34,12 @@ class Tool(models.Model):
         if self.source != self.Source.PYTHON or self.name not in REGISTRY:
             return
         declared = spec_of(self.name)
-        problems = {
-            field: f"The tool's author declared it {least}; choose that or stricter."
-            for field, scale, chosen, least in (
-                ("risk", list(Risk), self.risk, declared.risk),
-                ("effect", list(EffectClass), self.effect, declared.effect),
-            )
-            if scale.index(type(least)(chosen)) < scale.index(least)
-        }
+        wanted = "The tool's author declared it {}; choose that or stricter."
+        problems = {}
+        if list(Risk).index(Risk(self.risk)) < list(Risk).index(declared.risk):
+            problems["risk"] = wanted.format(declared.risk)
+        if list(EffectClass).index(EffectClass(self.effect)) < list(EffectClass).index(declared.effect):
+            problems["effect"] = wanted.format(declared.effect)
         if problems:
             raise ValidationError(problems)
 

@@ -20,7 +20,7 @@ class PersonTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # u
         return user, token
 
 
-class PersonTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]  # untyped upstream
+class PersonTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped upstream
     """Describe the bearer token in the API's schema."""
 
     target_class = PersonTokenAuthentication

@@ -18,10 +18,12 @@ class User(AbstractUser):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a new password ends the API sessions that the old one began."""
-        password_is_new = self._password is not None
+        password_is_new = self._password is not None  # type: ignore[attr-defined]  # set by set_password
+        from knox.models import AuthToken  # it refers to this model
+
         super().save(*args, **kwargs)
         if password_is_new:
-            self.auth_token_set.all().delete()
+            AuthToken.objects.filter(user=self).delete()
 
     class Meta(AbstractUser.Meta):
         constraints = [

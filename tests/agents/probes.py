@@ -52,20 +52,20 @@ PROBES = {"strike": strike, "peek": peek, "launch": launch}
 
 @contextmanager
 def installed(agent: Any) -> Iterator[type[Probe]]:
-    """Register the tools and let the agent use them."""
+    """Register the tools, and let the agent use them as long as its database lives."""
     from agents.catalog.operations import set_tools
     from agents.tools.sync import sync
 
-    before = [tool.name for tool in agent.tools.all()]
     for name, function in PROBES.items():
         REGISTRY._paths[name] = f"{__name__}:{name}"
         REGISTRY._loaded[name] = function
-    sync()
-    set_tools(agent=agent, names={*before, *PROBES})
+    offered = set(agent.tools.values_list("name", flat=True))
+    if not offered >= set(PROBES):
+        sync()
+        set_tools(agent=agent, names={*offered, *PROBES})
     Probe.entered, Probe.during = [], None
     try:
         yield Probe
     finally:
         for name in PROBES:
             del REGISTRY._paths[name], REGISTRY._loaded[name]
-        set_tools(agent=agent, names=before)

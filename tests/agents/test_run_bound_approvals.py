@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from guardian.shortcuts import remove_perm
+from guardian.shortcuts import assign_perm, remove_perm
 
 from agents.catalog.models import Agent
 from agents.catalog.operations import change_agent, set_tools
@@ -204,8 +204,13 @@ class TestActionChanged:
 
 class TestRightLost:
     def test_by_the_agent(self, approved: Run, agent: Any, work: Work) -> None:
-        remove_perm("execute_tool", agent.principal, Tool.objects.get(name="launch"))
-        assert_nothing_ran(work(approved), "denied")
+        tool = Tool.objects.get(name="launch")
+        remove_perm("execute_tool", agent.principal, tool)
+        try:
+            run = work(approved)
+        finally:
+            assign_perm("execute_tool", agent.principal, tool)
+        assert_nothing_ran(run, "denied")
 
     def test_by_the_agents_deactivation(self, approved: Run, agent: Any, work: Work) -> None:
         User.objects.filter(pk=agent.principal_id).update(is_active=False)

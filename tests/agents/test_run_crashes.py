@@ -11,7 +11,7 @@ from django.db import connection
 from agents.blueprints import registry as blueprints
 from agents.blueprints.assistant import AssistantAgent
 from agents.blueprints.base import Action, RunContext, ToolTurn
-from agents.runs import advance, operations
+from agents.runs import advance, hold, operations
 from agents.runs.models import Run, Step
 from governance.audit.models import AuditEvent
 from tenants.kernel.context import schema_tenant, tenant_context
@@ -139,7 +139,7 @@ class TestWorkerDies:
         run = start("go")
         held = advance._claim(str(run.pk), now=NOW)
         assert held is not None
-        assert isinstance(advance.Hold(run=held, clock=lambda: NOW).resume(), advance.ModelWork)
+        assert isinstance(hold.Hold(run=held, clock=lambda: NOW).resume(), hold.ModelWork)
         requeue(run)
         run = work(run, at=LATER)
         assert (run.status, run.steps.count()) == (Run.Status.SUCCEEDED, 1)

@@ -134,7 +134,8 @@ class TestMatrix:
         self, route: Route, ids: Ids, as_grace: Client, as_alice: Client
     ) -> None:
         path = path_of(route, ids)
-        for method in METHODS:
+        self.assert_leads_to_the_object_at_home(as_alice, path)
+        for method in METHODS if path.startswith("/api/") else METHODS[:2]:
             response = send(as_grace, method, path, route)
             match response.status_code:
                 case 404 | 405:
@@ -147,15 +148,12 @@ class TestMatrix:
                 case other:
                     pytest.fail(f"{method} {path} answers {other}")
 
-    @each_route
-    def test_the_same_path_leads_to_the_object_at_home(
-        self, route: Route, ids: Ids, as_alice: Client
-    ) -> None:
+    def assert_leads_to_the_object_at_home(self, as_alice: Client, path: str) -> None:
         """Otherwise a mistake in this file would prove anything."""
-        response = as_alice.get(path_of(route, ids))
+        response = as_alice.get(path)
         assert response.status_code in {200, 302, 403, 405}
         if response.status_code == 302:
-            assert response["Location"].endswith(("change/", "/change/")), response["Location"]
+            assert response["Location"].endswith("change/"), response["Location"]
 
 
 class TestLists:
