@@ -1,6 +1,7 @@
 """Bases for tables."""
 
 import os
+import threading
 import time
 import uuid
 from typing import Any, Self
@@ -9,13 +10,23 @@ from django.db import models
 
 from tenants.kernel.errors import StaleTransition
 
+_stamping = threading.Lock()
+_last_stamp = 0
+
 
 def uuid7() -> uuid.UUID:
-    """Return a time-ordered UUID (RFC 9562 section 5.7), so that new rows land at the end of an index."""
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    """Return a time-ordered UUID, so that new rows land at the end of an index and sort as they came.
+
+    RFC 9562 section 5.7, with the fraction of the millisecond in the first 12 random bits (section
+    6.2, method 3) and a step up where two fall together: in one process each is above the one before.
+    """
+    global _last_stamp  # noqa: PLW0603  # the clock hand of this process
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    with _stamping:
+        stamp = max(milliseconds << 12 | (nanoseconds << 12) // 1_000_000, _last_stamp + 1)
+        _last_stamp = stamp
+    low = int.from_bytes(os.urandom(8)) >> 2
+    return uuid.UUID(int=(stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0x2 << 62 | low)
 
 
 class Identified(models.Model):

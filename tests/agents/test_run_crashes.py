@@ -21,6 +21,8 @@ from tests.agents.probes import Crash, Probe
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
+pytestmark = pytest.mark.xdist_group("run-crashes")  # its database is made once
+
 LATER = NOW + timedelta(seconds=operations.lease_seconds() + 1)
 Start = Callable[..., Run]
 Work = Callable[..., Run]

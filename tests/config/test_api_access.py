@@ -111,19 +111,9 @@ class TestAccess:
         for who, response in refused.items():
             assert response.status_code == (401 if who == "anonymous" else 403), who
             assert response["Content-Type"] == "application/problem+json"
-        for who in sorted(ACCESS[endpoint]):
-            assert call(endpoint, who).status_code not in {401, 403}, who
-            if not endpoint.startswith("GET"):
-                break  # one change is proof enough
-
-    @pytest.mark.parametrize("endpoint", sorted(e for e in ACCESS if not e.startswith("GET")))
-    def test_of_each_person_who_may_change_something(self, call: Call, endpoint: str) -> None:
-        last = sorted(ACCESS[endpoint])[-1]
-        assert call(endpoint, last).status_code < 300
-
-    @pytest.mark.parametrize("endpoint", sorted(e for e in ACCESS if e.startswith("GET")))
-    def test_by_reading_succeeds(self, call: Call, endpoint: str) -> None:
-        assert call(endpoint, "alice").status_code == 200
+        allowed = sorted(ACCESS[endpoint], reverse=True)
+        for who in allowed if endpoint.startswith("GET") else allowed[:1]:  # one change is proof enough
+            assert call(endpoint, who).status_code < 300, who
 
     def test_of_methods_that_are_not_offered_is_refused(self, call: Call) -> None:
         for endpoint in ("DELETE agents/{pk}", "PUT agents/{pk}", "DELETE hitl/queue/{pk}", "POST tools"):
