@@ -135,7 +135,10 @@ class TestMatrix:
             if model_of(route) != model:
                 continue
             path = path_of(route, ids)
-            self.assert_leads_to_the_object_at_home(as_alice, path)
+            if not route.name.startswith("admin:") or route.name.endswith(
+                "_change"
+            ):  # other admin pages follow
+                self.assert_leads_to_the_object_at_home(as_alice, path)
             for method in METHODS if path.startswith("/api/") else METHODS[:2]:
                 response = send(as_grace, method, path, route)
                 match response.status_code:

@@ -72,12 +72,23 @@ class TestDigest:
     def test_holds_after_a_trip_through_the_database(self, acme: Any) -> None:
         assert record().is_intact()
 
-    @pytest.mark.parametrize(
-        "value",
-        [1e15, 1e16, 1e22, -1e300, 5e-324, 0.1 + 0.2, 2**53, 2**80, float("nan"), float("inf"), "\x00", "\ud800", b"x"],
-    )  # fmt: skip
-    def test_holds_for_any_body(self, acme: Any, value: Any) -> None:
-        assert record(body={"value": value, "list": [value]}).is_intact()
+    def test_holds_for_any_body(self, acme: Any) -> None:
+        for value in [
+            1e15,
+            1e16,
+            1e22,
+            -1e300,
+            5e-324,
+            0.1 + 0.2,
+            2**53,
+            2**80,
+            float("nan"),
+            float("inf"),
+            "\x00",
+            "\ud800",
+            b"x",
+        ]:
+            assert record(body={"value": value, "list": [value]}).is_intact()
 
     def test_does_not_depend_on_the_time_zone_it_is_read_in(self, acme: Any) -> None:
         event = record()
@@ -120,31 +131,28 @@ class TestRecord:
 
 class TestAppendOnly:
     @pytest.mark.parametrize("table", TABLES)
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "UPDATE {table} SET {column} = {column}",
-            "DELETE FROM {table}",
-            "TRUNCATE {table}",
-            "ALTER TABLE {table} DISABLE TRIGGER ALL",
-            "DROP TABLE {table}",
-            "ALTER TABLE {table} ADD COLUMN x int",
-            "GRANT ALL ON {table} TO cs_app",
-            "CREATE TRIGGER x AFTER INSERT ON {table} EXECUTE FUNCTION governance_append_only()",
-        ],
-    )
-    def test_the_runtime_role_is_refused(self, acme: Any, table: str, statement: str) -> None:
+    def test_the_runtime_role_is_refused(self, acme: Any, table: str) -> None:
         audit.record(ENTRY)
         audit.seal(now=NOW)
         column = "digest" if table != AuditCheckpoint._meta.db_table else "root"
         with connection.cursor() as cursor:
-            if "GRANT" in statement:
-                cursor.execute(statement.format(table=table, column=column))  # warns and grants nothing
-                cursor.execute("SELECT has_table_privilege(%s, 'UPDATE')", [table])
-                assert cursor.fetchone() == (False,)
-                return
-            with pytest.raises(DatabaseError, match=r"permission denied|must be owner"):
-                cursor.execute(statement.format(table=table, column=column))
+            for statement in (
+                f"UPDATE {table} SET {column} = {column}",
+                f"DELETE FROM {table}",
+                f"TRUNCATE {table}",
+                f"ALTER TABLE {table} DISABLE TRIGGER ALL",
+                f"ALTER TABLE {table} ADD COLUMN x int",
+                f"DROP TABLE {table}",
+                f"CREATE TRIGGER x AFTER INSERT ON {table} EXECUTE FUNCTION governance_append_only()",
+            ):
+                with (
+                    pytest.raises(DatabaseError, match=r"permission denied|must be owner"),
+                    transaction.atomic(),
+                ):
+                    cursor.execute(statement)
+            cursor.execute(f"GRANT ALL ON {table} TO cs_app")  # warns, and grants nothing
+            cursor.execute("SELECT has_table_privilege(%s, 'UPDATE')", [table])
+            assert cursor.fetchone() == (False,)
 
     def test_the_runtime_role_cannot_become_another(self, acme: Any) -> None:
         with connection.cursor() as cursor:

@@ -201,14 +201,14 @@ class TestCheckpoints:
 
 
 class TestTriggers:
-    @pytest.mark.parametrize("table", TABLES)
     @pytest.mark.parametrize("schema", ["public", "acme", "globex"])
-    @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}"])
-    def test_refuse_the_owner_too(self, name: str, table: str, schema: str, statement: str) -> None:
-        column = "at" if table != "governance_auditleaf" else "digest"
-        with as_owner(name) as owner, owner.transaction(force_rollback=True):
-            with tenant_context(schema_tenant(schema)):
-                audit.record(Entry(at=NOW, action="sample"))
-                audit.seal(now=NOW)
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-                owner.execute(statement.format(f"{schema}.{table}", column, column))
+    def test_refuse_the_owner_too(self, name: str, schema: str) -> None:
+        with tenant_context(schema_tenant(schema)):
+            audit.record(Entry(at=NOW, action="sample"))
+            audit.seal(now=NOW)
+        with as_owner(name) as owner:
+            for table in TABLES:
+                column = "at" if table != "governance_auditleaf" else "digest"
+                for statement in ("UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}"):
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                        owner.execute(statement.format(f"{schema}.{table}", column, column))

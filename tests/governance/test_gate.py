@@ -110,13 +110,11 @@ class TestDeny:
         )
         assert codes(decide(request)) == {"user-not-permitted", "agent-not-permitted"}
 
-    @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, "\x00", "\ud800"])
-    def test_of_arguments_that_cannot_be_hashed_or_stored_is_recorded(
-        self, agent: Any, oscar: Any, value: Any
-    ) -> None:
-        decision = decide(proposal(agent=agent, user=oscar, tool="ping", n=value))
-        assert decision.effect is Effect.DENY
-        assert AuditEvent.objects.filter(body__decision_id=str(decision.id), outcome="deny").exists()
+    def test_of_arguments_that_cannot_be_hashed_or_stored_is_recorded(self, agent: Any, oscar: Any) -> None:
+        for value in [float("nan"), float("inf"), 2**60, "\x00", "\ud800"]:
+            decision = decide(proposal(agent=agent, user=oscar, tool="ping", n=value))
+            assert decision.effect is Effect.DENY
+            assert AuditEvent.objects.filter(body__decision_id=str(decision.id), outcome="deny").exists()
 
     def test_of_a_schema_that_cannot_be_used(self, refund: PolicyRequest) -> None:
         broken = replace(refund, tool=replace(refund.tool, parameters={"type": "no such type"}))
@@ -252,14 +250,12 @@ class TestConsume:
 
 
 class TestEvidence:
-    @pytest.mark.parametrize(
-        "column", ["effect", "digest", "request", "reasons", "at", "review_id", "run_id"]
-    )
-    def test_of_a_decision_is_never_changed(self, lookup: PolicyRequest, column: str) -> None:
-        decision = decide(lookup)
-        row = PolicyDecision.objects.filter(pk=decision.id)
-        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
-            row.update(**{column: models.F(column)})
+    def test_of_a_decision_is_never_changed(self, lookup: PolicyRequest) -> None:
+        for column in ["effect", "digest", "request", "reasons", "at", "review_id", "run_id"]:
+            decision = decide(lookup)
+            row = PolicyDecision.objects.filter(pk=decision.id)
+            with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+                row.update(**{column: models.F(column)})
 
     def test_of_a_decision_is_never_deleted(self, lookup: PolicyRequest) -> None:
         with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
