@@ -1,5 +1,6 @@
 """Conventions of the HTTP API: problem documents, cursors, default deny."""
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tenants.kernel.errors import DomainError, InvalidInput, NotFound, Permissio
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
+logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -92,6 +94,7 @@ def as_domain_error(error: Exception) -> DomainError | None:
         case exceptions.APIException():
             return _Framework(error)
         case DataError() | UnicodeError() | RecursionError():
+            logger.warning("Refused as input that cannot be stored", exc_info=error)  # or a defect of ours
             return InvalidInput("The request holds text, numbers or nesting that cannot be stored.")
     return None
 

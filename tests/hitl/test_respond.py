@@ -153,7 +153,8 @@ class TestEdit:
             assert stored(review) == before
 
     def test_without_an_object_is_refused(self, review: Review, bob: Any, say: Say) -> None:
-        for arguments in [None, [], "{}", 1, True]:
+        odd: list[Any] = [None, [], "{}", 1, True]
+        for arguments in odd:
             with pytest.raises(InvalidInput):
                 say(review, bob, "edit", arguments=arguments)
 
