@@ -13,6 +13,8 @@ class AgentsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from agents.catalog.models import Agent
+        from agents.halts.models import Halt
+        from agents.resilience.models import Circuit, ConcurrencyCap
         from agents.runs import operations
         from agents.tools import sync
         from agents.tools.models import Tool
@@ -22,8 +24,12 @@ class AgentsConfig(AppConfig):
         from tenants.tenancy import fingerprint
 
         read = ["agents.view_agent", "agents.view_tool", "agents.view_run", "agents.view_step"]
-        use = ["agents.execute_agent", "agents.execute_tool", "agents.cancel_run"]
+        read += ["agents.view_circuit", "agents.view_concurrencycap", "agents.view_halt"]
+        use = ["agents.execute_agent", "agents.execute_tool", "agents.cancel_run", "agents.pause_run"]
+        use += ["agents.add_halt", "agents.lift_halt", "agents.change_circuit"]
         manage = ["agents.add_agent", "agents.change_agent", "agents.change_tool"]
+        manage += ["agents.add_circuit", "agents.add_concurrencycap", "agents.change_concurrencycap"]
+        manage += ["agents.delete_concurrencycap"]
         roles.grant(
             admin=[*read, *use, *manage], operator=[*read, *use], reviewer=read, viewer=read, auditor=read
         )
@@ -31,4 +37,5 @@ class AgentsConfig(AppConfig):
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)
         auditlog.register(Agent, m2m_fields={"tools"})
-        auditlog.register(Tool)
+        for model in (Tool, Halt, Circuit, ConcurrencyCap):
+            auditlog.register(model)

@@ -1,7 +1,9 @@
 """Index of this app's tables."""
 
 from agents.catalog.models import Agent
+from agents.halts.models import Halt
+from agents.resilience.models import Circuit, ConcurrencyCap
 from agents.runs.models import Run, Step
 from agents.tools.models import Tool
 
-__all__ = ["Agent", "Run", "Step", "Tool"]
+__all__ = ["Agent", "Circuit", "ConcurrencyCap", "Halt", "Run", "Step", "Tool"]

@@ -14,10 +14,11 @@ class RunQuerySet(models.QuerySet["Run"]):
     """Questions about runs."""
 
     def stalled(self, now: datetime, *, grace_s: float) -> "RunQuerySet":
-        """Return runs whose doorbell was lost or whose worker's lease is over."""
+        """Return runs whose doorbell was lost, whose pause is over or whose worker's lease has ended."""
         rung_before = now - timedelta(seconds=grace_s)
         return self.filter(
-            models.Q(status=Run.Status.QUEUED, updated_at__lt=rung_before)
+            models.Q(status=Run.Status.QUEUED, wake_at=None, updated_at__lt=rung_before)
+            | models.Q(status=Run.Status.QUEUED, wake_at__lte=now)
             | models.Q(status=Run.Status.RUNNING, lease_expires_at__lt=now)
         )
 
@@ -29,17 +30,26 @@ class Run(StatusModel):
         QUEUED = "queued"
         RUNNING = "running"
         WAITING = "waiting"
+        PAUSED = "paused"
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         CANCELLED = "cancelled"
 
     ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
     TRANSITIONS = {
-        Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
+        Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELLED}),
         Status.RUNNING: frozenset(
-            {Status.QUEUED, Status.WAITING, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}
+            {
+                Status.QUEUED,
+                Status.WAITING,
+                Status.PAUSED,
+                Status.SUCCEEDED,
+                Status.FAILED,
+                Status.CANCELLED,
+            }
         ),
-        Status.WAITING: frozenset({Status.QUEUED, Status.CANCELLED}),
+        Status.WAITING: frozenset({Status.QUEUED, Status.PAUSED, Status.CANCELLED}),
+        Status.PAUSED: frozenset({Status.QUEUED, Status.WAITING, Status.CANCELLED}),
     }
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
@@ -56,8 +66,20 @@ class Run(StatusModel):
     trace_id = models.CharField(max_length=32)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
-    lease_token = models.UUIDField(null=True)
+    engine_version = models.PositiveSmallIntegerField(
+        default=1, help_text="Which rules of the engine wrote its steps."
+    )
+    lease_token = models.UUIDField(null=True, help_text="Fences off every worker but the last to claim it.")
     lease_expires_at = models.DateTimeField(null=True)
+    wake_at = models.DateTimeField(null=True, help_text="Queued, but not to be claimed before.")
+    waits_for = models.CharField(
+        max_length=140, blank=True, help_text="The concurrency cap it queues for, as kind:name."
+    )
+    pause_requested = models.BooleanField(default=False)
+    pause_reason = models.CharField(max_length=200, blank=True)
+    recoveries = models.PositiveSmallIntegerField(
+        default=0, help_text="How often in a row a worker was lost without a step done."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -65,7 +87,10 @@ class Run(StatusModel):
     objects = RunQuerySet.as_manager()
 
     class Meta:
-        permissions = [("cancel_run", "Can cancel anybody's runs")]
+        permissions = [
+            ("cancel_run", "Can cancel anybody's runs"),
+            ("pause_run", "Can pause and resume anybody's runs"),
+        ]
         indexes = [models.Index(fields=["status", "updated_at"])]
 
     def __str__(self) -> str:
@@ -83,6 +108,7 @@ class Step(Identified):
     class Kind(models.TextChoices):
         MODEL = "model"
         TOOL = "tool"
+        PERSON = "person"
 
     class Status(models.TextChoices):
         PLANNED = "planned"
@@ -100,11 +126,13 @@ class Step(Identified):
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
     status = models.CharField(max_length=12, choices=Status.choices)
-    name = models.CharField(max_length=120, help_text="The model, or the tool.")
+    name = models.CharField(max_length=120, help_text="The model, the tool, or what a person is asked for.")
     call_id = models.CharField(max_length=120, blank=True)
     request = models.JSONField(help_text="What the step was to do, stored before it was done.")
     result = models.JSONField(null=True, help_text="What it led to.")
     review_id = models.UUIDField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often it was tried and failed.")
+    checksum = models.CharField(max_length=64, blank=True)
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
@@ -113,6 +141,11 @@ class Step(Identified):
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="one_step_per_number")]
+        indexes = [
+            models.Index(
+                fields=["kind", "name"], condition=models.Q(status="executing"), name="step_executing"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.kind} {self.name}"

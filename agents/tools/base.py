@@ -1,11 +1,13 @@
 """Declare a tool: a typed Python function with a risk tier and an effect class."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from typing_extensions import is_typeddict
 
 from governance.types import EffectClass, Risk
 from tenants.kernel.errors import DomainError
@@ -15,10 +17,41 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ToolFailed(DomainError):
-    """A tool could not do what it was asked; the message is for the agent and the reader of the log."""
+    """A tool could not do what it was asked; the message is for the agent and the reader of the log.
+
+    `transient=True` says that the same call may succeed later, `retry_after_s` when. `started=False`
+    says that the call never reached what it was to act on, so that repeating it is safe whatever its
+    effect; a tool that cannot tell leaves it True.
+    """
 
     code = "tool-failed"
     status = 502
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        transient: bool = False,
+        started: bool = True,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.transient, self.started, self.retry_after_s = transient, started, retry_after_s
+
+
+class OutcomeUnknown(DomainError):
+    """A call was sent and nothing tells whether it took effect: a time-out, or a connection cut."""
+
+    code = "outcome-unknown"
+    status = 502
+
+
+class Happened(StrEnum):
+    """What a probe found out about a call."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +62,7 @@ class ToolContext:
     user_name: str
     run_id: str
     idempotency_key: str
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +76,13 @@ class ToolSpec:
     effect: EffectClass
     function: Callable[..., Any]
     wants_context: bool
+    timeout_s: int
+    max_attempts: int
+    fallback: str
+    output_schema: JsonObject | None
+    secrets: tuple[str, ...]
+    probe: Callable[..., Happened] | None
+    preview: Callable[..., Any] | None
 
     @property
     def schema_version(self) -> str:
@@ -54,21 +95,46 @@ def schema_version(name: str, description: str, parameters: JsonObject) -> str:
     return sha256_hex({"name": name, "description": description, "parameters": parameters})
 
 
-def tool(*, risk: Risk, effect: EffectClass) -> Callable[[F], F]:
-    """Turn a typed function into a tool: name, description and JSON Schema come from the function.
+def tool(
+    *,
+    risk: Risk,
+    effect: EffectClass,
+    timeout_s: int = 60,
+    max_attempts: int = 3,
+    fallback: str = "",
+    secrets: Sequence[str] = (),
+    probe: Callable[..., Happened] | None = None,
+    preview: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Turn a typed function into a tool: name, description and JSON Schemas come from the function.
 
-    A parameter `context: ToolContext` is filled in by the executor and hidden from the model. Raises
-    TypeError when the function has no docstring or a parameter has no annotation.
+    A parameter `context: ToolContext` is filled in by the executor and hidden from the model. `secrets`
+    names the tenant's credentials the tool needs; it finds them in `context.secrets`. `fallback` is the
+    tool proposed with the same arguments when this one cannot be used. `probe` and `preview` take the
+    tool's own arguments, and `context` if they ask for it: `probe` says after a crash whether the call
+    took effect, `preview` returns for the reviewer what the call would do, and changes nothing.
+    A tool that returns a pydantic model or a TypedDict has an output schema, and what it returns is checked.
+    Raises TypeError when the function has no docstring or a parameter has no annotation.
     """
 
     def declare(function: F) -> F:
-        function.spec = _spec(function, risk, effect)  # type: ignore[attr-defined]
+        function.spec = ToolSpec(  # type: ignore[attr-defined]
+            **_signature(function),
+            risk=risk,
+            effect=effect,
+            timeout_s=timeout_s,
+            max_attempts=max_attempts,
+            fallback=fallback,
+            secrets=tuple(secrets),
+            probe=probe,
+            preview=preview,
+        )
         return function
 
     return declare
 
 
-def _spec(function: Callable[..., Any], risk: Risk, effect: EffectClass) -> ToolSpec:
+def _signature(function: Callable[..., Any]) -> dict[str, Any]:
     name = function.__name__
     description = inspect.getdoc(function)
     if not description:
@@ -83,15 +149,22 @@ def _spec(function: Callable[..., Any], risk: Risk, effect: EffectClass) -> Tool
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    return ToolSpec(
-        name=name,
-        description=description,
-        parameters=_plain(TypeAdapter(model).json_schema()),
-        risk=risk,
-        effect=effect,
-        function=function,
-        wants_context="context" in hints,
-    )
+    return {
+        "name": name,
+        "description": description,
+        "parameters": _plain(TypeAdapter(model).json_schema()),
+        "function": function,
+        "wants_context": "context" in hints,
+        "output_schema": _output_schema(hints.get("return")),
+    }
+
+
+def _output_schema(returned: Any) -> JsonObject | None:
+    """Return the schema of a declared shape; a plain `dict` declares none."""
+    if is_typeddict(returned) or (inspect.isclass(returned) and issubclass(returned, BaseModel)):
+        schema: JsonObject = _plain(TypeAdapter(returned).json_schema(mode="serialization"))
+        return schema
+    return None
 
 
 def _plain(schema: Any, *, names: bool = False) -> Any:

@@ -21,6 +21,21 @@ class Tool(models.Model):
     effect = models.CharField(max_length=20, choices=[(effect.value, effect.value) for effect in EffectClass])
     enabled = models.BooleanField(default=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.PYTHON, editable=False)
+    timeout_s = models.PositiveIntegerField(default=60, help_text="Seconds until a call counts as timed out.")
+    max_attempts = models.PositiveSmallIntegerField(
+        default=3, help_text="Tries in all when a failure is transient and repeating is safe."
+    )
+    fallback = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Proposed with the same arguments when this tool cannot be used.",
+    )
+    output_schema = models.JSONField(
+        null=True, blank=True, editable=False, help_text="JSON Schema of the result."
+    )
 
     class Meta:
         ordering = ["name"]

@@ -26,20 +26,26 @@ def sync() -> None:
     Risk, effect and `enabled` of an existing row belong to the tenant's admin and are kept.
     """
     rows = {row.name: row for row in Tool.objects.filter(source=Tool.Source.PYTHON)}
-    for name in REGISTRY:
-        spec = spec_of(name)
-        row = rows.pop(name, None)
+    specs = [spec_of(name) for name in REGISTRY]
+    new = [spec for spec in specs if spec.name not in rows]
+    for spec in specs:
+        row = rows.pop(spec.name, None)
         definition = {
             "description": spec.description,
             "parameters": spec.parameters,
+            "output_schema": spec.output_schema,
             "schema_version": spec.schema_version,
         }
         if row is None:
-            Tool.objects.create(name=name, risk=spec.risk, effect=spec.effect, **definition)
+            limits = {"timeout_s": spec.timeout_s, "max_attempts": spec.max_attempts}
+            Tool.objects.create(name=spec.name, risk=spec.risk, effect=spec.effect, **limits, **definition)
         elif row.schema_version != spec.schema_version:
             for field, value in {**definition, "enabled": False}.items():
                 setattr(row, field, value)
             row.save()
+    for spec in new:
+        if spec.fallback:
+            Tool.objects.filter(name=spec.name).update(fallback=Tool.objects.get(name=spec.fallback))
     for gone in rows.values():
         gone.enabled = False
         gone.save()

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Now
 from django_tenants.models import DomainMixin, TenantMixin
 
 
@@ -51,3 +52,30 @@ class SchemaTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.fingerprint[:12]
+
+
+class PlatformHalt(models.Model):
+    """A kill switch of the platform: no run of the tenant, or of any where `schema` is empty, starts anything."""
+
+    schema = models.CharField(
+        max_length=48, blank=True, help_text="The tenant's schema; empty for all tenants."
+    )
+    reason = models.CharField(max_length=200)
+    by = models.CharField(max_length=150, editable=False)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    lifted_at = models.DateTimeField(null=True, editable=False)
+    lifted_by = models.CharField(max_length=150, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "kill switch"
+        verbose_name_plural = "kill switches"
+        permissions = [("lift_platformhalt", "Can lift kill switches")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schema"], condition=models.Q(lifted_at=None), name="one_standing_halt_per_tenant"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.schema or "All tenants"
