@@ -37,22 +37,33 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
 
 class Review(StatusModel):
-    """A proposed action that waits for people. The approval binds to `digest` and is consumed once."""
+    """What waits for people: an action, the outcome of one, or a run that failed.
+
+    An approval binds to `digest` and is consumed once.
+    """
+
+    class Kind(models.TextChoices):
+        TOOL_CALL = "tool_call", "Tool call"
+        OUTCOME = "outcome", "Unknown outcome"
+        HANDOFF = "handoff", "Hand-off"
 
     class Status(models.TextChoices):
         PENDING = "pending"
         APPROVED = "approved"
         REJECTED = "rejected"
+        ANSWERED = "answered"
         EXPIRED = "expired"
         CANCELLED = "cancelled"
 
     TRANSITIONS = {
-        Status.PENDING: frozenset({Status.APPROVED, Status.REJECTED, Status.EXPIRED, Status.CANCELLED}),
+        Status.PENDING: frozenset(
+            {Status.APPROVED, Status.REJECTED, Status.ANSWERED, Status.EXPIRED, Status.CANCELLED}
+        ),
         Status.APPROVED: frozenset({Status.CANCELLED}),
     }
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
-    kind = models.CharField(max_length=20, default="tool_call")
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.TOOL_CALL)
     risk = models.CharField(max_length=10)
     priority = models.CharField(max_length=10)
     run_id = models.UUIDField(db_index=True)
@@ -60,7 +71,7 @@ class Review(StatusModel):
     agent_id = models.UUIDField()
     agent_name = models.CharField(max_length=120)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    tool = models.CharField(max_length=120)
+    tool = models.CharField(max_length=120, blank=True, help_text="Empty for a hand-off.")
     arguments = models.JSONField()
     arguments_proposed = models.JSONField()
     digest = models.CharField(max_length=64)
@@ -91,7 +102,7 @@ class Review(StatusModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.tool} for {self.evidence.get('requester', 'somebody')}"
+        return f"{self.tool or self.reason} for {self.evidence.get('requester', 'somebody')}"
 
     @property
     def policy_request(self) -> PolicyRequest:

@@ -1,4 +1,4 @@
-"""Open, decide, consume, expire and cancel reviews."""
+"""Open, decide, consume, expire and cancel reviews of every kind."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,19 +11,60 @@ from governance import gate
 from governance.access.models import User
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.types import SYSTEM, Actor, Approval, Effect, Subject, UserRef
+from governance.types import (
+    SYSTEM,
+    Actor,
+    AgentRef,
+    Approval,
+    Effect,
+    EffectClass,
+    PolicyRequest,
+    Risk,
+    RunRef,
+    Subject,
+    ToolRef,
+    UserRef,
+)
 from hitl.reviews import quorum
 from hitl.reviews.models import Review, Vote
+from hitl.reviews.quorum import Verdict
 from hitl.reviews.signals import review_decided
-from hitl.reviews.types import DecisionVerb, Response, ReviewRequest
+from hitl.reviews.types import Answer, DecisionVerb, Response, ReviewRequest
 from tenants.kernel import live
+from tenants.kernel.context import require_schema
 from tenants.kernel.errors import DomainError, InvalidInput, NotFound, PermissionMissing, StaleTransition
-from tenants.kernel.jsonvalues import JsonObject, storable
+from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
 
 DECIDE = "hitl.decide_review"
 EXECUTE_WITHIN = timedelta(hours=1)
+REPEAT_WITHIN = timedelta(hours=24)
 UNEDITED = 1
 """The version that a reviewer is taken to have seen who names neither version nor digest."""
+COUNTS_AS: dict[str, dict[DecisionVerb, Verdict]] = {
+    Review.Kind.TOOL_CALL: {
+        DecisionVerb.APPROVE: Verdict.APPROVE,
+        DecisionVerb.EDIT: Verdict.APPROVE,
+        DecisionVerb.REJECT: Verdict.REJECT,
+    },
+    Review.Kind.OUTCOME: {
+        DecisionVerb.IT_HAPPENED: Verdict.ANSWER,
+        DecisionVerb.IT_DID_NOT: Verdict.ANSWER,
+        DecisionVerb.RETRY: Verdict.APPROVE,
+    },
+    Review.Kind.HANDOFF: {
+        DecisionVerb.RESPOND: Verdict.ANSWER,
+        DecisionVerb.RETRY: Verdict.ANSWER,
+        DecisionVerb.REJECT: Verdict.REJECT,
+    },
+}
+"""What each kind of review can be told, and how it counts. Repeating a call of unknown outcome is an approval."""
+DECIDED = frozenset({Review.Status.APPROVED, Review.Status.REJECTED, Review.Status.ANSWERED})
+NEEDS_MESSAGE = {
+    DecisionVerb.REJECT: "Say why you reject.",
+    DecisionVerb.IT_HAPPENED: "Say how you know, and what it led to.",
+    DecisionVerb.IT_DID_NOT: "Say how you know.",
+    DecisionVerb.RESPOND: "Write the answer.",
+}
 
 
 class AlreadyDecided(StaleTransition):
@@ -64,15 +105,15 @@ def available_actions(review: Review, user: Any) -> Availability:
     if user.kind != User.Kind.PERSON:
         return Availability(verbs=(), why_not="Only people decide reviews.")
     if user.pk == review.requester_id:
-        return Availability(verbs=(), why_not="You asked for this action, so somebody else must decide it.")
+        return Availability(verbs=(), why_not="You asked for this, so somebody else must decide it.")
     if review.votes.filter(reviewer=user, digest=review.digest).exists():
         return Availability(verbs=(), why_not="You have voted; another person must decide too.")
-    return Availability(verbs=tuple(DecisionVerb))
+    return Availability(verbs=tuple(COUNTS_AS[review.kind]))
 
 
 def _how_it_ended(review: Review) -> str:
     last = review.votes.select_related("reviewer").order_by("-id").first()
-    if last is None or review.status not in {Review.Status.APPROVED, Review.Status.REJECTED}:
+    if last is None or review.status not in DECIDED:
         return f"This review is {review.status}."
     return f"{last.reviewer.username} has {review.status} this already."
 
@@ -83,28 +124,116 @@ def request_review(*, request: ReviewRequest, now: datetime) -> Review:
     decision, policy_request = request.decision, request.decision.request
     if decision.requirement is None:
         raise InvalidInput("Only a decision that requires approval can be reviewed.")
-    review = Review.objects.create(
+    agent = Actor(kind="agent", id=policy_request.agent.id, name=policy_request.agent.name)
+    return _open(
+        policy_request,
+        actor=agent,
+        kind=Review.Kind.TOOL_CALL,
         risk=decision.requirement.risk,
-        priority=decision.requirement.risk,
-        run_id=policy_request.run.run_id,
-        step_id=policy_request.run.step_id,
-        agent_id=policy_request.agent.id,
-        agent_name=policy_request.agent.name,
-        requester_id=policy_request.user.id,
-        tool=policy_request.tool.name,
-        arguments=policy_request.arguments,
-        arguments_proposed=policy_request.arguments,
         digest=decision.digest,
-        request=policy_request.to_json(),
         reason=decision.explanation,
         rule=decision.reasons[0].rule,
         required=decision.requirement.approvals,
-        evidence=storable(request.evidence),
+        evidence=request.evidence,
         created_at=now,
         expires_at=request.expires_at,
     )
-    agent = Actor(kind="agent", id=policy_request.agent.id, name=policy_request.agent.name)
-    audit.record(_entry(review, "review.requested", actor=agent, at=now, body={"reason": review.reason}))
+
+
+@transaction.atomic
+def ask_outcome(
+    *,
+    request: PolicyRequest,
+    risk: Risk,
+    required: int,
+    message: str,
+    evidence: JsonObject,
+    expires_at: datetime,
+    now: datetime,
+) -> Review:
+    """Ask people whether a call that was cut off took effect.
+
+    One person may say that it happened or that it did not; `required` people (at least one) must
+    agree to run it again, and the review is then the approval of that one second call.
+    """
+    return _open(
+        request,
+        actor=SYSTEM,
+        kind=Review.Kind.OUTCOME,
+        risk=risk,
+        digest=request.digest(),
+        reason=message,
+        rule="outcome-unknown",
+        required=max(required, 1),
+        evidence=evidence,
+        created_at=now,
+        expires_at=expires_at,
+    )
+
+
+@transaction.atomic
+def hand_off(
+    *,
+    run: RunRef,
+    user: UserRef,
+    agent: AgentRef,
+    subject: str,
+    evidence: JsonObject,
+    expires_at: datetime,
+    now: datetime,
+) -> Review:
+    """Hand a run that failed again and again to a person, who answers it, guides the agent or gives up.
+
+    It proposes no action: it has no tool, and its risk says only how pressing it is.
+    """
+    nothing = ToolRef(
+        id=0,
+        name="",
+        risk=Risk.MEDIUM,
+        effect=EffectClass.READ,
+        parameters={},
+        schema_version="",
+        enabled=False,
+    )
+    request = PolicyRequest(
+        tenant=require_schema(), user=user, agent=agent, tool=nothing, arguments={}, run=run
+    )
+    return _open(
+        request,
+        actor=SYSTEM,
+        kind=Review.Kind.HANDOFF,
+        risk=nothing.risk,
+        digest=sha256_hex({"run": run.run_id, "step": run.step_id, "subject": storable(subject)}),
+        reason=subject,
+        rule="hand-off",
+        required=1,
+        evidence=evidence,
+        created_at=now,
+        expires_at=expires_at,
+    )
+
+
+def _open(
+    request: PolicyRequest, *, actor: Actor, risk: Risk, reason: str, evidence: JsonObject, **values: Any
+) -> Review:
+    review = Review.objects.create(
+        risk=risk,
+        priority=risk,
+        run_id=request.run.run_id,
+        step_id=request.run.step_id,
+        agent_id=request.agent.id,
+        agent_name=request.agent.name,
+        requester_id=request.user.id,
+        tool=request.tool.name,
+        arguments=request.arguments,
+        arguments_proposed=request.arguments,
+        request=request.to_json(),
+        reason=storable(reason),
+        evidence=storable(evidence),
+        **values,
+    )
+    body = {"reason": review.reason}
+    audit.record(_entry(review, "review.requested", actor=actor, at=review.created_at, body=body))
     live.publish_on_commit("reviews", review.pk)
     return review
 
@@ -114,7 +243,8 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
     """Record what a reviewer says; close the review when its votes decide it.
 
     Raises NotFound, AlreadyDecided, ReviewChanged (the reviewer saw another version), PermissionMissing,
-    InvalidInput (no reason, or arguments that the tool's schema or the gate refuses; the review stays open).
+    InvalidInput (a word for another kind of review, no reason, or arguments that the tool's schema or
+    the gate refuses; the review stays open).
     """
     review = Review.objects.select_for_update().filter(pk=review_id).first()
     if review is None:
@@ -126,25 +256,21 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
     if response.verb not in allowed.verbs:
         if review.status != Review.Status.PENDING or review.votes.filter(reviewer=reviewer).exists():
             raise AlreadyDecided(allowed.why_not, review_status=review.status)
+        if allowed.verbs:
+            raise InvalidInput(f"Answer this review with one of: {', '.join(allowed.verbs)}.")
         raise PermissionMissing(allowed.why_not)
-    verdict = quorum.Verdict.APPROVE
+    _check_message(response)
     match response.verb:
         case DecisionVerb.EDIT:
             _edit(review, response)
-        case DecisionVerb.REJECT:
-            if not response.message.strip():
-                raise InvalidInput(
-                    "Say why you reject.", errors=[{"at": "/message", "message": "A reason is required."}]
-                )
-            verdict = quorum.Verdict.REJECT
-        case DecisionVerb.APPROVE if response.arguments is not None:
+        case DecisionVerb.APPROVE | DecisionVerb.RETRY if response.arguments is not None:
             raise InvalidInput("To change arguments, send decision 'edit'.")
     if review.votes.filter(reviewer=reviewer, digest=review.digest).exists():  # an edit back to it
         raise AlreadyDecided("You have voted for exactly this action before.", review_status=review.status)
     review.votes.create(
         reviewer=reviewer,
         decision=response.verb,
-        verdict=verdict,
+        verdict=COUNTS_AS[review.kind][response.verb],
         digest=review.digest,
         message=storable(response.message.strip()),
         arguments=review.arguments if response.verb is DecisionVerb.EDIT else None,
@@ -168,6 +294,12 @@ def _check_seen(review: Review, response: Response) -> None:
     seen = unsaid if response.version is None else response.version
     if seen != review.version or response.digest not in (None, review.digest):
         raise ReviewChanged(version=review.version)
+
+
+def _check_message(response: Response) -> None:
+    missing = NEEDS_MESSAGE.get(response.verb)
+    if missing and not response.message.strip():
+        raise InvalidInput(missing, errors=[{"at": "/message", "message": "A text is required."}])
 
 
 def _edit(review: Review, response: Response) -> None:
@@ -197,6 +329,8 @@ def _settle(review: Review, *, now: datetime) -> bool:
             review.transition(Review.Status.APPROVED, decided_at=now, execute_by=now + EXECUTE_WITHIN)
         case quorum.Outcome.REJECTED:
             review.transition(Review.Status.REJECTED, decided_at=now)
+        case quorum.Outcome.ANSWERED:
+            review.transition(Review.Status.ANSWERED, decided_at=now)
         case quorum.Outcome.OPEN:
             return False
     return True
@@ -214,15 +348,34 @@ def consume(*, review_id: UUID, digest: str, now: datetime) -> Approval:
     ).update(consumed_at=now)
     if not used:
         raise ApprovalNotUsable("The approval is missing, spent, expired or for another action.")
-    review = Review.objects.get(pk=review_id)
-    votes = review.votes.filter(digest=digest, verdict=quorum.Verdict.APPROVE).select_related("reviewer")
+    return _approval(Review.objects.get(pk=review_id))
+
+
+def consumed_approval(*, review_id: UUID, digest: str, now: datetime) -> Approval:
+    """Return the approval that this very call was started with, to repeat it after a crash or a failure.
+
+    For the same step under the same idempotency key alone: it is the caller's to see to that. Approvers
+    who no longer may decide do not count. Raises ApprovalNotUsable if it was never used, was used 24
+    hours ago, was cancelled or is bound to another digest.
+    """
+    review = Review.objects.filter(
+        pk=review_id, status=Review.Status.APPROVED, digest=digest, consumed_at__gt=now - REPEAT_WITHIN
+    ).first()
+    if review is None:
+        raise ApprovalNotUsable("The approval was not used for this action, or is too old to repeat it.")
+    return _approval(review)
+
+
+def _approval(review: Review) -> Approval:
+    """Return what is left of an approval: the votes of those who still may decide."""
+    votes = review.votes.filter(digest=review.digest, verdict=Verdict.APPROVE).select_related("reviewer")
     eligible = [v for v in votes if v.reviewer_id != review.requester_id and v.reviewer.has_perm(DECIDE)]
     return Approval(
-        review_id=str(review_id),
-        digest=digest,
+        review_id=str(review.pk),
+        digest=review.digest,
         approvals=len({vote.reviewer_id for vote in eligible}),
         approvers=tuple(vote.reviewer.username for vote in eligible),
-        decided_at=review.decided_at or now,
+        decided_at=review.decided_at or review.created_at,
     )
 
 
@@ -244,11 +397,18 @@ def cancel_for_run(*, run_id: UUID, now: datetime) -> None:
         live.publish_on_commit("reviews", review.pk)
 
 
+def answer_of(review: Review) -> Answer:
+    """Return the word that closed a review, for the agent; raise NotFound if people did not close it."""
+    votes = review.votes.filter(digest=review.digest).select_related("reviewer").order_by("id")
+    last = votes.last() if review.status in DECIDED else None
+    if last is None:
+        raise NotFound("Nobody has answered this review.")
+    return Answer(verb=DecisionVerb(last.decision), message=last.message, by=last.reviewer.username)
+
+
 def rejection_of(review: Review) -> tuple[str, str]:
     """Return who rejected a review and why, for the agent."""
-    vote = (
-        Vote.objects.filter(review=review, verdict=quorum.Verdict.REJECT).select_related("reviewer").first()
-    )
+    vote = Vote.objects.filter(review=review, verdict=Verdict.REJECT).select_related("reviewer").first()
     return (vote.reviewer.username, vote.message) if vote else ("", "")
 
 
@@ -268,5 +428,5 @@ def _entry(
         trace_id=request["run"]["trace_id"],
         subject=Subject(kind="review", id=str(review.pk)),
         outcome=str(review.status),
-        body={"tool": review.tool, "digest": review.digest, **(body or {})},
+        body={"kind": review.kind, "tool": review.tool, "digest": review.digest, **(body or {})},
     )

@@ -10,6 +10,7 @@ class Verdict(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+    ANSWER = "answer"
 
 
 class Outcome(StrEnum):
@@ -18,6 +19,7 @@ class Outcome(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
     REJECTED = "rejected"
+    ANSWERED = "answered"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Ballot:
 
 
 def resolve(ballots: Iterable[Ballot], *, required: int, digest: str) -> Outcome:
-    """Walk the ballots in order: one rejection rejects; `required` distinct approvers approve.
+    """Walk the ballots in order: one rejection or answer closes; `required` distinct approvers approve.
 
     Only ballots on the current digest count; one person counts once.
     """
@@ -38,9 +40,13 @@ def resolve(ballots: Iterable[Ballot], *, required: int, digest: str) -> Outcome
     for ballot in ballots:
         if ballot.digest != digest:
             continue
-        if ballot.verdict is Verdict.REJECT:
-            return Outcome.REJECTED
-        approvers.add(ballot.reviewer_id)
+        match ballot.verdict:
+            case Verdict.REJECT:
+                return Outcome.REJECTED
+            case Verdict.ANSWER:
+                return Outcome.ANSWERED
+            case Verdict.APPROVE:
+                approvers.add(ballot.reviewer_id)
         if len(approvers) >= max(required, 1):
             return Outcome.APPROVED
     return Outcome.OPEN

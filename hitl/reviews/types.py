@@ -9,11 +9,15 @@ from tenants.kernel.jsonvalues import JsonObject
 
 
 class DecisionVerb(StrEnum):
-    """What a reviewer can do with a proposed action."""
+    """What a person can say to a review; which of them, depends on its kind."""
 
     APPROVE = "approve"
     EDIT = "edit"
     REJECT = "reject"
+    IT_HAPPENED = "it_happened"
+    IT_DID_NOT = "it_did_not"
+    RETRY = "retry"
+    RESPOND = "respond"
 
 
 class Channel(StrEnum):
@@ -43,3 +47,12 @@ class Response:
     arguments: JsonObject | None = None
     version: int | None = None
     digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What closed a review: the last word, what was said with it, and the name of who said it."""
+
+    verb: DecisionVerb
+    message: str
+    by: str

@@ -8,7 +8,7 @@ from hitl.reviews.quorum import Ballot, Outcome, Verdict, resolve
 
 ALICE, BOB, RITA = 1, 2, 3
 NOW, OLD = "digest now", "digest before the edit"
-YES, NO = Verdict.APPROVE, Verdict.REJECT
+YES, NO, SAID = Verdict.APPROVE, Verdict.REJECT, Verdict.ANSWER
 
 
 def ballot(reviewer: int, verdict: Verdict = YES, digest: str = NOW) -> Ballot:
@@ -33,6 +33,10 @@ class TestResolve:
             ([ballot(BOB), ballot(RITA, NO)], 2, Outcome.REJECTED),
             ([ballot(BOB, NO), ballot(RITA), ballot(ALICE)], 2, Outcome.REJECTED),
             ([ballot(BOB), ballot(RITA), ballot(ALICE, NO)], 2, Outcome.APPROVED),
+            ([ballot(BOB, SAID)], 2, Outcome.ANSWERED),
+            ([ballot(BOB), ballot(RITA, SAID)], 2, Outcome.ANSWERED),
+            ([ballot(BOB, NO), ballot(RITA, SAID)], 1, Outcome.REJECTED),
+            ([ballot(BOB), ballot(RITA, SAID)], 1, Outcome.APPROVED),
         ],
     )
     def test_walks_the_ballots_in_order(self, ballots: list[Ballot], required: int, outcome: Outcome) -> None:
@@ -45,6 +49,7 @@ class TestResolve:
             [ballot(BOB, digest=OLD), ballot(RITA, digest=OLD)],
             [ballot(BOB, digest=OLD), ballot(RITA)],
             [ballot(BOB, NO, digest=OLD), ballot(RITA)],
+            [ballot(BOB, SAID, digest=OLD), ballot(RITA)],
         ],
     )
     def test_leaves_votes_on_an_older_action_out(self, ballots: list[Ballot]) -> None:
