@@ -1,5 +1,5 @@
 """Index of this app's tables."""
 
-from tenants.tenancy.models import Domain, SchemaTemplate, Tenant
+from tenants.tenancy.models import Domain, PlatformHalt, SchemaTemplate, Tenant
 
-__all__ = ["Domain", "SchemaTemplate", "Tenant"]
+__all__ = ["Domain", "PlatformHalt", "SchemaTemplate", "Tenant"]

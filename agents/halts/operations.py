@@ -1,0 +1,177 @@
+"""Trip and lift a tenant's kill switches, and move runs out of their way and back.
+
+Everything here is rows: a halt works with the broker down, because every worker reads standing halts in
+each of its transactions. Runs that a worker has stop there; runs in the queue are paused here.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from agents.catalog.models import Agent
+from agents.halts import standing
+from agents.halts.models import Halt
+from agents.runs.models import Run, Step
+from agents.runs.operations import ring
+from governance.audit import operations as audit
+from governance.audit.types import Entry
+from governance.types import Actor, Subject
+from hitl.reviews.models import Review
+from tenants.kernel import live
+from tenants.kernel.context import require_schema
+from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
+from tenants.kernel.jsonvalues import JsonObject
+from tenants.tenancy.models import PlatformHalt
+
+TRIP = "agents.add_halt"
+LIFT = "agents.lift_halt"
+RING_AT_ONCE = 200
+"""Runs rung when a halt is lifted; the sweeper rings the others, so that lifting does not take long."""
+
+
+class AlreadyHalted(StaleTransition):
+    """A kill switch stands over exactly this already."""
+
+    code = "already-halted"
+    title = "This kill switch stands already"
+
+
+class AlreadyLifted(StaleTransition):
+    """Somebody lifted the kill switch first."""
+
+    code = "already-lifted"
+    title = "This kill switch has been lifted"
+
+
+@transaction.atomic
+def trip(*, agent: Agent | None, reason: str, by: Any, now: datetime) -> Halt:
+    """Stop the agent, or all agents of the tenant where `agent` is None: nothing new starts from now on.
+
+    A call that is under way is not torn out; its result is recorded and the run stops after it.
+    Raises PermissionMissing without `agents.add_halt`, InvalidInput without a reason, AlreadyHalted.
+    """
+    if not by.has_perm(TRIP):
+        raise PermissionMissing("You may not trip kill switches.")
+    reason = valid_reason(reason)
+    try:
+        with transaction.atomic():
+            halt = Halt.objects.create(agent=agent, reason=reason, by=by, at=now)
+    except IntegrityError as error:
+        raise AlreadyHalted from error
+    paused = pause_for_halt(halt, now=now)
+    audit.record(_entry(halt, "halt.tripped", at=now, by=by, body={"paused": paused}))
+    live.publish_on_commit("halts", halt.pk)
+    return halt
+
+
+def valid_reason(reason: str) -> str:
+    """Return the reason without space around it; raise InvalidInput if it is empty or too long."""
+    reason = reason.strip()
+    if not reason or len(reason) > standing.MAX_REASON or "\x00" in reason:
+        raise InvalidInput(
+            "A kill switch needs a reason.",
+            errors=[{"at": "/reason", "message": f"a text of 1 to {standing.MAX_REASON} characters"}],
+        )
+    return reason
+
+
+@transaction.atomic
+def lift(*, halt: Halt, by: Any, now: datetime) -> Halt:
+    """Lift the halt; the runs it had stopped go on unless another halt stands over them.
+
+    Raises PermissionMissing without `agents.lift_halt`, AlreadyLifted.
+    """
+    if not by.has_perm(LIFT):
+        raise PermissionMissing("You may not lift kill switches.")
+    if not Halt.objects.filter(pk=halt.pk, lifted_at=None).update(lifted_at=now, lifted_by=by):
+        raise AlreadyLifted
+    halt.lifted_at, halt.lifted_by = now, by
+    resumed = resume_unhalted(now)
+    audit.record(_entry(halt, "halt.lifted", at=now, by=by, body={"resumed": resumed}))
+    live.publish_on_commit("halts", halt.pk)
+    return halt
+
+
+def pause_for_halt(halt: Halt, *, now: datetime) -> int:
+    """Pause the queued runs in the halt's scope; return how many.
+
+    A run that somebody has locked is passed over: it is being claimed or ended, and a worker that has
+    claimed it meets the halt at its next fence.
+    """
+    queued = Run.objects.filter(status=Run.Status.QUEUED)
+    if halt.agent_id is not None:
+        queued = queued.filter(agent_id=halt.agent_id)
+    found = list(queued.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+    reason = standing.pause_reason(halt.reason, halt.by.username)
+    paused = Run.objects.filter(pk__in=found, status=Run.Status.QUEUED).update(
+        status=Run.Status.PAUSED, pause_reason=reason, updated_at=now
+    )
+    _publish_runs(found)
+    return paused
+
+
+@transaction.atomic
+def resume_unhalted(now: datetime) -> int:
+    """Let runs that kill switches had paused go on where none stands any more; return how many.
+
+    They go back to the queue, or to waiting for people if their review is still undecided. Called when
+    a halt is lifted and by the sweeper, for halts of the platform and for runs that a worker paused
+    while the halt was being lifted.
+    """
+    candidates = list(_unhalted().values_list("pk", flat=True))
+    if not candidates:
+        return 0
+    waiting = _with_open_reviews(candidates)
+    free = Run.objects.filter(pk__in=candidates).order_by("pk")
+    found = list(free.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+    changes: dict[str, Any] = {"pause_reason": "", "updated_at": now}
+    paused = Run.objects.filter(pk__in=found, status=Run.Status.PAUSED)
+    moved = paused.filter(pk__in=waiting).update(status=Run.Status.WAITING, **changes)
+    moved += paused.exclude(pk__in=waiting).update(status=Run.Status.QUEUED, **changes)
+    for pk in [pk for pk in found if pk not in waiting][:RING_AT_ONCE]:
+        ring(Run(pk=pk))
+    _publish_runs(found)
+    return moved
+
+
+def _unhalted() -> QuerySet[Run]:
+    halts = Halt.objects.filter(Q(agent=None) | Q(agent_id=OuterRef("agent_id")), lifted_at=None)
+    platform = PlatformHalt.objects.filter(schema__in=["", require_schema()], lifted_at=None)
+    return Run.objects.filter(
+        ~Exists(halts),
+        ~Exists(platform),
+        status=Run.Status.PAUSED,
+        pause_reason__startswith=standing.PREFIX,
+    )
+
+
+def _with_open_reviews(runs: list[UUID]) -> set[UUID]:
+    """Return the runs whose review waits for people, the reviews locked: none is decided meanwhile.
+
+    Reviews before runs, in the order in which a decision locks them.
+    """
+    steps = Step.objects.filter(run_id__in=runs, status=Step.Status.WAITING).values_list(
+        "review_id", flat=True
+    )
+    reviews = Review.objects.pending().filter(pk__in=list(steps)).order_by("pk")
+    return set(reviews.select_for_update(of=("self",)).values_list("run_id", flat=True))
+
+
+def _publish_runs(runs: list[UUID]) -> None:
+    for pk in runs[:RING_AT_ONCE]:
+        live.publish_on_commit("runs", pk)
+
+
+def _entry(halt: Halt, action: str, *, at: datetime, by: Any, body: JsonObject) -> Entry:
+    return Entry(
+        at=at,
+        action=action,
+        actor=Actor(kind=by.kind, id=str(by.pk), name=by.username),
+        agent_id=str(halt.agent_id or ""),
+        agent_name=halt.agent.name if halt.agent else "",
+        subject=Subject(kind="halt", id=str(halt.pk)),
+        body={"scope": str(halt), "reason": halt.reason, **body},
+    )

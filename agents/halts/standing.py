@@ -1,0 +1,35 @@
+"""Which kill switches stand over a run: SQL for the worker's fence, and the words for people. No Django.
+
+`STANDING_SQL` is a sub-select for a statement on agents_run that has the parameter `schema`. It gives a
+JSON array of objects with `scope` (agent, tenant or platform), `reason` and `by`, empty if none stands.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+PREFIX = "Kill switch"
+MAX_REASON = 200
+
+STANDING_SQL = """(
+  SELECT coalesce(json_agg(json_build_object('scope', h.scope, 'reason', h.reason, 'by', h.by)), '[]'::json)
+  FROM (
+    SELECT 'platform' AS scope, p.reason, p.by
+    FROM public.tenants_platformhalt p
+    WHERE p.lifted_at IS NULL AND p.schema IN ('', %(schema)s)
+    UNION ALL
+    SELECT CASE WHEN t.agent_id IS NULL THEN 'tenant' ELSE 'agent' END, t.reason, u.username
+    FROM agents_halt t JOIN governance_user u ON u.id = t.by_id
+    WHERE t.lifted_at IS NULL AND (t.agent_id IS NULL OR t.agent_id = agents_run.agent_id)
+  ) h
+)"""
+
+
+def pause_reason(reason: str, by: str) -> str:
+    """Return what a run paused by a kill switch says; it begins with PREFIX, by which lifting finds it."""
+    said = f"{PREFIX}: {reason} (by {by})"
+    return said if len(said) <= MAX_REASON else f"{said[: MAX_REASON - 1]}…"
+
+
+def pause_reason_of(standing: Sequence[dict[str, Any]]) -> str:
+    """Return the pause reason for what STANDING_SQL gave; empty if none stands."""
+    return pause_reason(standing[0]["reason"], standing[0]["by"]) if standing else ""
