@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from agents.catalog.models import Agent
 from agents.halts import standing
 from agents.halts.models import Halt
-from agents.runs.models import Run, Step
+from agents.runs.models import Run
 from agents.runs.operations import ring
 from governance.audit import operations as audit
 from governance.audit.types import Entry
@@ -149,14 +149,11 @@ def _unhalted() -> QuerySet[Run]:
 
 
 def _with_open_reviews(runs: list[UUID]) -> set[UUID]:
-    """Return the runs whose review waits for people, the reviews locked: none is decided meanwhile.
+    """Return the runs that people are asked about, the reviews locked: none is decided meanwhile.
 
     Reviews before runs, in the order in which a decision locks them.
     """
-    steps = Step.objects.filter(run_id__in=runs, status=Step.Status.WAITING).values_list(
-        "review_id", flat=True
-    )
-    reviews = Review.objects.pending().filter(pk__in=list(steps)).order_by("pk")
+    reviews = Review.objects.pending().filter(run_id__in=runs).order_by("pk")
     return set(reviews.select_for_update(of=("self",)).values_list("run_id", flat=True))
 
 
