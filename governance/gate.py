@@ -115,12 +115,17 @@ def consume(decision: Decision, *, digest: str, now: datetime) -> None:
 
 def complete(decision: Decision, outcome: Outcome, *, now: datetime) -> None:
     """Record what the permitted action led to."""
+    action, word = "tool.failed", "error"
+    if outcome.ok:
+        action, word = "tool.succeeded", "ok"
+    elif outcome.unknown:
+        action, word = "tool.unknown", "unknown"
     audit.record(
         _entry(
-            "tool.succeeded" if outcome.ok else "tool.failed",
+            action,
             decision,
             at=now,
-            outcome="ok" if outcome.ok else "error",
+            outcome=word,
             body={
                 "output": outcome.value,
                 "error": outcome.error,

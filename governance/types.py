@@ -199,10 +199,18 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a side effect led to."""
+    """What a side effect led to.
+
+    `unknown` says that nothing tells whether it took effect. `transient` says that the same call may
+    succeed later, `retry_after_s` when at the earliest; `started=False` that it never reached its target.
+    """
 
     ok: bool
     value: Any = None
     error: str = ""
     duration_ms: int = 0
+    unknown: bool = False
+    transient: bool = False
+    started: bool = True
+    retry_after_s: float | None = None
     facts: JsonObject = field(default_factory=dict)

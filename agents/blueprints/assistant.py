@@ -12,6 +12,7 @@ from agents.blueprints.base import (
     Finish,
     GiveUp,
     ModelTurn,
+    PersonTurn,
     ProposedCall,
     RunContext,
     ToolTurn,
@@ -64,10 +65,11 @@ def _after_last_model(context: RunContext) -> int:
 def messages(context: RunContext) -> list[dict[str, Any]]:
     """Return the conversation in the OpenAI form; earlier messages never change, so prefixes stay cached."""
     system = f"{INSTRUCTIONS}\n\n{context.config.instructions}".strip()
-    conversation: list[dict[str, Any]] = [
-        {"role": "system", "content": system},
-        {"role": "user", "content": context.query},
-    ]
+    conversation: list[dict[str, Any]] = [{"role": "system", "content": system}]
+    for exchange in context.memory:
+        conversation.append({"role": "user", "content": exchange.query})
+        conversation.append({"role": "assistant", "content": exchange.answer})
+    conversation.append({"role": "user", "content": context.query})
     for turn in context.history:
         match turn:
             case ModelTurn():
@@ -75,6 +77,9 @@ def messages(context: RunContext) -> list[dict[str, Any]]:
             case ToolTurn():
                 content = json.dumps(turn.content, ensure_ascii=False, sort_keys=True)
                 conversation.append({"role": "tool", "tool_call_id": turn.call_id, "content": content})
+            case PersonTurn():
+                guidance = f"A person looked at what went wrong and says: {turn.text}"
+                conversation.append({"role": "user", "content": guidance})
     return conversation
 
 

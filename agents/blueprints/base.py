@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AgentConfig(BaseModel):
@@ -15,7 +15,13 @@ class AgentConfig(BaseModel):
 
     instructions: str = ""
     model: str = ""
-    max_turns: int = 20
+    fallback_models: list[str] = Field(default_factory=list, max_length=5)
+    """Asked in this order when the model does not answer."""
+    max_turns: int = Field(default=20, ge=1, le=100)
+    fallback_answer: str = ""
+    """What the person is told when everything failed; without it the run ends as failed."""
+    hand_off_after: int = Field(default=3, ge=0, le=20)
+    """Failures in a row after which a person takes over; 0 for never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,22 @@ class ToolTurn:
     content: Any
 
 
-Turn = ModelTurn | ToolTurn
+@dataclass(frozen=True, kw_only=True)
+class PersonTurn:
+    """What a person who took over told the agent."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """An earlier request of the same person in the same session, and the answer to it."""
+
+    query: str
+    answer: str
+
+
+Turn = ModelTurn | ToolTurn | PersonTurn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +76,7 @@ class RunContext:
     config: Any
     tools: Sequence[str]
     history: Sequence[Turn] = field(default_factory=tuple)
+    memory: Sequence[Exchange] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,22 +19,33 @@ MAX_ID = 100
 
 
 class ModelUnavailable(DomainError):
-    """The model did not answer; `transient` tells whether trying again may help."""
+    """The model did not answer.
+
+    `transient` tells whether trying again may help, `retry_after_s` when at the earliest, and
+    `asked=False` that the endpoint was not asked at all.
+    """
 
     code = "model-unavailable"
     status = 502
     title = "The model did not answer"
 
+    def __init__(
+        self, detail: str, *, transient: bool, retry_after_s: float | None = None, asked: bool = True
+    ) -> None:
+        super().__init__(detail)
+        self.transient, self.retry_after_s, self.asked = transient, retry_after_s, asked
+
 
 @cache
 def _client(base_url: str, api_key: str, timeout_s: float) -> openai.OpenAI:
-    return openai.OpenAI(base_url=base_url, api_key=api_key or "unset", timeout=timeout_s, max_retries=2)
+    return openai.OpenAI(base_url=base_url, api_key=api_key or "unset", timeout=timeout_s, max_retries=0)
 
 
 def complete(*, model: str, messages: Sequence[Message], tools: Sequence[dict[str, Any]]) -> Reply:
     """Return the model's reply to the conversation; raise ModelUnavailable when there is none.
 
-    `tools` are in the OpenAI form. The client retries time-outs, 429 and 5xx twice with backoff.
+    `tools` are in the OpenAI form. One request a call: whoever asks tries again, without holding a
+    worker meanwhile.
     """
     client = _client(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.MODEL_TIMEOUT_S)
     body = {"model": model, "messages": list(messages), **({"tools": list(tools)} if tools else {})}
@@ -45,6 +56,7 @@ def complete(*, model: str, messages: Sequence[Message], tools: Sequence[dict[st
         raise ModelUnavailable(
             f"The model endpoint answered {error.status_code}: {_message(error)}",
             transient=isinstance(error, openai.RateLimitError | openai.InternalServerError),
+            retry_after_s=_retry_after_s(error),
         ) from error
     except openai.APIError as error:
         raise ModelUnavailable(
@@ -52,6 +64,14 @@ def complete(*, model: str, messages: Sequence[Message], tools: Sequence[dict[st
             transient=True,
         ) from error
     return _reply(answer)
+
+
+def _retry_after_s(error: openai.APIStatusError) -> float | None:
+    """Return the seconds of a Retry-After header; dates are rare there and are not read."""
+    try:
+        return float(error.response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
 
 
 def _message(error: openai.APIError) -> str:

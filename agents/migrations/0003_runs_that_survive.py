@@ -6,6 +6,15 @@ import tenants.kernel.models
 from django.conf import settings
 from django.db import migrations, models
 
+from agents.runs import checksum
+
+
+def sign_steps(apps, schema_editor):
+    """Give the steps that exist the checksum that later ones are written with."""
+    for step in apps.get_model("agents", "Step").objects.iterator():
+        step.checksum = checksum.of(step)
+        step.save(update_fields=["checksum"])
+
 
 class Migration(migrations.Migration):
 
@@ -97,7 +106,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='step',
             name='attempts',
-            field=models.PositiveSmallIntegerField(default=0, help_text='How often it was tried and failed.'),
+            field=models.PositiveSmallIntegerField(default=0, help_text='How often it was started.'),
         ),
         migrations.AddField(
             model_name='step',
@@ -175,4 +184,5 @@ class Migration(migrations.Migration):
             model_name='halt',
             constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None)), fields=('agent',), name='one_standing_halt_per_scope', nulls_distinct=False),
         ),
+        migrations.RunPython(sign_steps, migrations.RunPython.noop),
     ]

@@ -14,7 +14,7 @@ class StepInline(TabularInline):  # type: ignore[misc]  # untyped upstream
     """The steps of a run."""
 
     model = Step
-    fields = ["number", "kind", "name", "status", "request", "result"]
+    fields = ["number", "kind", "name", "status", "attempts", "request", "result"]
     readonly_fields = fields
     extra = 0
     can_delete = False

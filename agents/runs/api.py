@@ -1,5 +1,6 @@
 """Runs over HTTP."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,7 @@ class StepSerializer(serializers.ModelSerializer[Step]):
     class Meta:
         model = Step
         fields = [
-            "id", "number", "kind", "name", "status", "call_id", "request", "result", "review",
+            "id", "number", "kind", "name", "status", "attempts", "call_id", "request", "result", "review",
             "input_tokens", "output_tokens", "created_at", "finished_at",
         ]  # fmt: skip
 
@@ -51,14 +52,15 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         model = Run
         fields = [
             "id", "agent", "requester", "session_id", "status", "input", "output", "waiting_on", "usage", "taint",
-            "trace_id", "error", "created_at", "finished_at",
+            "trace_id", "error", "pause_reason", "pause_requested", "wake_at", "waits_for", "recoveries",
+            "created_at", "finished_at",
         ]  # fmt: skip
 
     def get_waiting_on(self, run: Run) -> dict[str, str] | None:
         """Return the review that the run waits for."""
         if run.status != Run.Status.WAITING:
             return None
-        step = run.steps.filter(status=Step.Status.WAITING).first()
+        step = run.steps.last()
         return {"kind": "review", "review": str(step.review_id), "tool": step.name} if step else None
 
     def get_usage(self, run: Run) -> dict[str, Any]:
@@ -76,6 +78,12 @@ class ExecuteInput(serializers.Serializer[None]):
     input = serializers.DictField()
     session_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
     wait_s = serializers.FloatField(min_value=0, max_value=MAX_WAIT_S, required=False, default=0)
+
+
+class PauseInput(serializers.Serializer[None]):
+    """Why a run is paused."""
+
+    reason = serializers.CharField(max_length=150, required=False, allow_blank=True, default="")
 
 
 class ExecuteView(APIView):
@@ -114,7 +122,7 @@ def wait_until_settled(run_id: str, *, timeout_s: float) -> bool:
     def settled() -> bool:
         status = Run.objects.values_list("status", flat=True).get(pk=run_id)
         connection.close()
-        return status in Run.ENDED or status == Run.Status.WAITING
+        return status in Run.ENDED or status in {Run.Status.WAITING, Run.Status.PAUSED}
 
     if timeout_s <= 0:
         return False
@@ -161,8 +169,32 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         """Cancel a run before its next effect."""
         run = self.get_object()
 
-        def stop() -> tuple[int, Any]:
-            return 200, RunSerializer(operations.cancel(run=run, user=request.user, now=timezone.now())).data
+        return self._changed(
+            request, lambda: operations.cancel(run=run, user=request.user, now=timezone.now())
+        )
 
-        status, body = once(request, stop)
+    @extend_schema(request=PauseInput, responses=RunSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Stop a run before its next step until it is resumed."""
+        run = self.get_object()
+        given = PauseInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        reason = given.validated_data["reason"]
+        return self._changed(
+            request,
+            lambda: operations.pause(run=run, user=request.user, reason=reason, now=timezone.now()),
+        )
+
+    @extend_schema(request=None, responses=RunSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Let a paused run go on from its last step."""
+        run = self.get_object()
+        return self._changed(
+            request, lambda: operations.resume(run=run, user=request.user, now=timezone.now())
+        )
+
+    def _changed(self, request: Request, change: Callable[[], Run]) -> Response:
+        status, body = once(request, lambda: (200, RunSerializer(change()).data))
         return Response(body, status=status)

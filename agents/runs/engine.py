@@ -3,34 +3,77 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agents.blueprints.base import BaseAgent, ModelTurn, ProposedCall, RunContext, ToolTurn, Turn
-from agents.runs.models import Step
+from agents.blueprints.base import (
+    BaseAgent,
+    Exchange,
+    ModelTurn,
+    PersonTurn,
+    ProposedCall,
+    RunContext,
+    ToolTurn,
+    Turn,
+)
+from agents.runs.models import Run, Step
 
 EXCERPT = 4000
 
 
+ENGINE_VERSION = 1
+"""Which rules turn stored steps into the next plan. Raise it when tests/agents/histories no longer replay."""
+READABLE_VERSIONS = frozenset({1})
+
+
 def history(steps: Iterable[Step]) -> tuple[Turn, ...]:
-    """Return the closed steps as turns; outputs are read back, never recomputed."""
+    """Return the closed steps as turns; outputs are read back, never recomputed.
+
+    A model that did not answer leaves no turn. A call whose fallback was proposed in its place leaves
+    none either: the fallback's result answers it.
+    """
     turns: list[Turn] = []
     for step in steps:
         if step.result is None or step.status in Step.OPEN:
             continue
-        if step.kind == Step.Kind.MODEL:
-            turns.append(_model_turn(step.result))
-        else:
-            turns.append(ToolTurn(call_id=step.call_id, content=step.result["content"]))
+        match step.kind:
+            case Step.Kind.MODEL if step.status == Step.Status.SUCCEEDED:
+                turns.append(_model_turn(step.result))
+            case Step.Kind.TOOL if "fallback" not in step.result:
+                turns.append(ToolTurn(call_id=step.call_id, content=_content(step)))
+            case Step.Kind.PERSON if step.result.get("message"):
+                turns.append(PersonTurn(text=step.result["message"]))
     return tuple(turns)
 
 
-def context(
-    *, snapshot: dict[str, Any], query: str, steps: Sequence[Step], blueprint: type[BaseAgent]
-) -> RunContext:
+def _content(step: Step) -> Any:
+    content = (step.result or {})["content"]
+    if "instead_of" not in step.request:
+        return content
+    notice = f"{step.request['instead_of']} could not be used; {step.name} was used instead."
+    return {"notice": notice, "result": content}
+
+
+def failures_in_a_row(steps: Sequence[Step]) -> int:
+    """Return how many calls failed since the last one that did not, or since a person looked."""
+    count = 0
+    for step in reversed(steps):
+        if step.kind == Step.Kind.PERSON:
+            break
+        if step.kind != Step.Kind.TOOL or step.is_open:
+            continue
+        if step.status != Step.Status.FAILED:
+            break
+        count += 1
+    return count
+
+
+def context(*, run: Run, steps: Sequence[Step], blueprint: type[BaseAgent]) -> RunContext:
     """Return what the blueprint may see."""
+    snapshot = run.snapshot
     return RunContext(
-        query=query,
+        query=run.query,
         config=blueprint.config_class(**snapshot["config"]),
         tools=tuple(snapshot["tools"]),
         history=history(steps),
+        memory=tuple(Exchange(**exchange) for exchange in snapshot.get("memory", ())),
     )
 
 
@@ -55,12 +98,17 @@ def story(steps: Iterable[Step]) -> list[dict[str, Any]]:
             "status": step.status,
         }
         result = step.result or {}
-        if step.kind == Step.Kind.MODEL:
-            entry["text"] = excerpt(result.get("text", ""))
-            entry["calls"] = [call["name"] for call in result.get("calls", ())]
-        else:
-            entry["arguments"] = step.request.get("arguments")
-            entry["content"] = result.get("content")
+        match step.kind:
+            case Step.Kind.MODEL:
+                entry["text"] = excerpt(result.get("text", ""))
+                entry["calls"] = [call["name"] for call in result.get("calls", ())]
+                entry |= {"error": result["error"]} if "error" in result else {}
+            case Step.Kind.TOOL:
+                entry["arguments"] = step.request.get("arguments")
+                entry["content"] = result.get("content")
+            case Step.Kind.PERSON:
+                entry["why"] = step.request.get("why", "")
+                entry["content"] = result or None
         told.append(entry)
     return told
 

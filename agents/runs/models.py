@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import models
 
 from agents.catalog.models import Agent
+from agents.runs import checksum
+from tenants.kernel.errors import StaleTransition
 from tenants.kernel.models import Identified, StatusModel
 
 
@@ -122,6 +124,11 @@ class Step(Identified):
 
     OPEN = frozenset({Status.PLANNED, Status.WAITING, Status.EXECUTING})
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the run cannot go past the step yet: an unknown outcome waits for a person."""
+        return self.status in self.OPEN or (self.status == self.Status.UNKNOWN and self.result is None)
+
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="steps")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -131,7 +138,7 @@ class Step(Identified):
     request = models.JSONField(help_text="What the step was to do, stored before it was done.")
     result = models.JSONField(null=True, help_text="What it led to.")
     review_id = models.UUIDField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often it was tried and failed.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often it was started.")
     checksum = models.CharField(max_length=64, blank=True)
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
@@ -150,19 +157,38 @@ class Step(Identified):
     def __str__(self) -> str:
         return f"{self.number} {self.kind} {self.name}"
 
-    def close(self, status: "Step.Status", *, now: datetime, result: dict[str, Any]) -> None:
-        """Record how the step ended."""
-        self.status, self.result, self.finished_at = status, result, now
-        if self._state.adding:
+    def store(self, *, was: "Step.Status | str | None", **changes: Any) -> None:
+        """Write the step: insert it where `was` is None, else change it if it is still `was`.
+
+        Raises StaleTransition when somebody else moved it first. The checksum covers what is written.
+        """
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.checksum = checksum.of(self)
+        if was is None:
             self.save(force_insert=True)
-        else:
-            self.save(
-                update_fields=[
-                    "status",
-                    "result",
-                    "finished_at",
-                    "input_tokens",
-                    "output_tokens",
-                    "review_id",
-                ]
-            )
+            return
+        written = {name: getattr(self, name) for name in _CHANGING}
+        if not Step.objects.filter(pk=self.pk, status=was).update(**written):
+            raise StaleTransition(f"Step {self.number} is no longer {was}.")
+
+    def close(self, status: "Step.Status", *, now: datetime, result: dict[str, Any], **changes: Any) -> None:
+        """Record how the step ended; raise StaleTransition when somebody else moved it first."""
+        was = None if self._state.adding else self.status
+        self.store(was=was, status=status, result=result, finished_at=now, **changes)
+
+
+_CHANGING = (
+    "kind",
+    "call_id",
+    "status",
+    "name",
+    "request",
+    "result",
+    "review_id",
+    "attempts",
+    "checksum",
+    "input_tokens",
+    "output_tokens",
+    "finished_at",
+)

@@ -20,11 +20,16 @@ from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel import live
 from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
+from tenants.kernel.failpoints import hit
 from tenants.kernel.jsonvalues import JsonObject, canonical, storable
 from tenants.kernel.tasks import enqueue
 
 MAX_QUERY = 20_000
 MAX_INPUT_BYTES = 64 * 1024
+MEMORY_RUNS = 10
+DOORBELL_GRACE_S = 5.0
+BATCH = 200
+MEMORY_CHARACTERS = 4000
 ADVANCE = "agents.advance_run"
 
 
@@ -52,11 +57,13 @@ def start(
     run = Run.objects.create(
         agent=agent,
         agent_version=agent.version,
+        engine_version=engine.ENGINE_VERSION,
         snapshot={
             "agent": agent.name,
             "blueprint": agent.blueprint,
             "config": agent.config,
             "tools": sorted(agent.tools.values_list("name", flat=True)),
+            "memory": _memory(agent=agent, user=user, session_id=session_id),
         },
         requester=user,
         session_id=session_id,
@@ -68,7 +75,23 @@ def start(
     person = Actor(kind="person", id=str(user.pk), name=user.username)
     audit.record(entry(run, "run.started", at=now, actor=person, body={"input": run.input}))
     ring(run)
+    hit("run.started")
+    transaction.on_commit(lambda: hit("run.start-committed"))
     return run
+
+
+def _memory(*, agent: Agent, user: Any, session_id: str) -> list[dict[str, str]]:
+    """Return what was asked and answered before in this session of this person with this agent, oldest first."""
+    if not session_id:
+        return []
+    earlier = Run.objects.filter(
+        agent=agent, requester=user, session_id=session_id, status=Run.Status.SUCCEEDED
+    ).order_by("-id")[:MEMORY_RUNS]
+    exchanges = [
+        {"query": run.query[:MEMORY_CHARACTERS], "answer": str((run.output or {}).get("answer", ""))}
+        for run in reversed(earlier)
+    ]
+    return [{**e, "answer": e["answer"][:MEMORY_CHARACTERS]} for e in exchanges if e["answer"].strip()]
 
 
 def ring(run: Run) -> None:
@@ -79,12 +102,68 @@ def ring(run: Run) -> None:
 
 def on_review_decided(review: Review, **_kwargs: Any) -> None:
     """Queue the run that waits for this review, in the deciding transaction."""
-    now = timezone.now()
-    woken = Run.objects.filter(pk=review.run_id, status=Run.Status.WAITING).update(
-        status=Run.Status.QUEUED, updated_at=now
-    )
-    if woken:
-        ring(Run(pk=review.run_id))
+    wake(Run(pk=review.run_id), now=timezone.now())
+
+
+def wake(run: Run, *, now: datetime) -> None:
+    """Queue the run if it waits for people; a paused one stays paused."""
+    waiting = Run.objects.filter(pk=run.pk, status=Run.Status.WAITING)
+    if waiting.update(status=Run.Status.QUEUED, updated_at=now):
+        ring(run)
+
+
+@transaction.atomic
+def pause(*, run: Run, user: Any, reason: str, now: datetime) -> Run:
+    """Stop a run before its next step until somebody resumes it; a call under way is not torn out.
+
+    The requester may, and whoever holds `agents.pause_run`. Raises StaleTransition if it has ended or is
+    paused.
+    """
+    _check_may_pause(run, user)
+    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
+    why = storable(reason.strip())[:150] or "Paused"
+    why = f"{why} (by {user.username})"[:200]
+    if run.status in Run.ENDED or run.status == Run.Status.PAUSED or run.pause_requested:
+        raise StaleTransition(f"The run is {'pausing' if run.pause_requested else run.status} already.")
+    if run.status == Run.Status.RUNNING:
+        Run.objects.filter(pk=run.pk).update(pause_requested=True, pause_reason=why)
+        run.pause_requested, run.pause_reason = True, why
+    else:
+        run.transition(Run.Status.PAUSED, pause_reason=why, updated_at=now)
+    person = Actor(kind="person", id=str(user.pk), name=user.username)
+    audit.record(entry(run, "run.pause-requested", at=now, actor=person, body={"reason": why}))
+    live.publish_on_commit("runs", run.pk)
+    return run
+
+
+@transaction.atomic
+def resume(*, run: Run, user: Any, now: datetime) -> Run:
+    """Let a paused run go on from its last step, or wait on for the people it waited for.
+
+    The requester may, and whoever holds `agents.pause_run`. Raises StaleTransition if it is not paused. While
+    a kill switch stands the run pauses again before it starts anything.
+    """
+    _check_may_pause(run, user)
+    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
+    if run.status == Run.Status.RUNNING and run.pause_requested:
+        Run.objects.filter(pk=run.pk).update(pause_requested=False, pause_reason="")
+        run.pause_requested, run.pause_reason = False, ""
+    elif run.status != Run.Status.PAUSED:
+        raise StaleTransition(f"The run is {run.status}, not paused.")
+    elif Review.objects.pending().filter(run_id=run.pk).exists():
+        run.transition(Run.Status.WAITING, pause_reason="", updated_at=now)
+    else:
+        run.transition(Run.Status.QUEUED, pause_reason="", updated_at=now)
+        ring(run)
+    person = Actor(kind="person", id=str(user.pk), name=user.username)
+    audit.record(entry(run, "run.resumed", at=now, actor=person))
+    live.publish_on_commit("runs", run.pk)
+    return run
+
+
+def _check_may_pause(run: Run, user: Any) -> None:
+    if run.requester_id != user.pk and not user.has_perm("agents.pause_run"):
+        raise PermissionMissing("Only the requester or an operator may pause or resume this run.")
 
 
 @transaction.atomic
@@ -136,20 +215,54 @@ def close_open_steps(run: Run, *, code: str, message: str, now: datetime) -> lis
 def requeue(*, run: Run, now: datetime) -> None:
     """Put a stalled run back in the queue: its doorbell was lost, or its worker is gone.
 
-    The old lease token dies with it, so a worker that was only slow can no longer commit.
+    The old lease token dies with it, so a worker that was only slow can no longer commit. A run that
+    lost its worker RUN_MAX_RECOVERIES times without getting one step further is ended: it may be what
+    kills them.
     """
+    lost = run.status == Run.Status.RUNNING
     moved = Run.objects.filter(
-        pk=run.pk, status=run.status, lease_token=run.lease_token, updated_at=run.updated_at
-    ).update(status=Run.Status.QUEUED, lease_token=None, lease_expires_at=None, updated_at=now)
-    if moved:
-        if run.status == Run.Status.RUNNING:
-            audit.record(entry(run, "run.recovered", at=now, body={"lease": str(run.lease_token)}))
+        pk=run.pk,
+        status=run.status,
+        lease_token=run.lease_token,
+        lease_expires_at=run.lease_expires_at,
+        updated_at=run.updated_at,
+    ).update(
+        status=Run.Status.QUEUED,
+        lease_token=None,
+        lease_expires_at=None,
+        wake_at=None,
+        updated_at=now,
+        recoveries=run.recoveries + lost,
+    )
+    if not moved:
+        return
+    if lost:
+        body = {"lease": str(run.lease_token), "recoveries": run.recoveries + 1}
+        audit.record(entry(run, "run.recovered", at=now, body=body))
+    if run.recoveries + lost > settings.RUN_MAX_RECOVERIES:
+        _end_lost(Run.objects.select_related("requester").get(pk=run.pk), now=now)
+    else:
         ring(run)
 
 
-def lease_seconds() -> int:
-    """Return how long a worker may go without a commit before its run is given to another."""
-    return int(settings.RUN_LEASE_S)
+def requeue_stalled(*, now: datetime) -> int:
+    """Queue again up to 200 runs of this tenant that stalled; return how many there were."""
+    stalled = Run.objects.stalled(now, grace_s=DOORBELL_GRACE_S).select_related("requester")
+    runs = list(stalled.order_by("updated_at")[:BATCH])
+    for run in runs:
+        requeue(run=run, now=now)
+    return len(runs)
+
+
+def _end_lost(run: Run, *, now: datetime) -> None:
+    message = f"Its worker was lost {run.recoveries} times in a row at the same step."
+    error = {"code": "worker-lost", "message": message}
+    close_open_steps(run, now=now, **error)
+    Run.objects.filter(pk=run.pk).update(
+        status=Run.Status.FAILED, error=error, finished_at=now, updated_at=now
+    )
+    audit.record(entry(run, "run.failed", at=now, outcome="failed", body={"error": error}))
+    live.publish_on_commit("runs", run.pk)
 
 
 def entry(

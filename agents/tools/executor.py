@@ -1,16 +1,24 @@
 """The only code that runs a tool."""
 
+import inspect
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
+from queue import Empty, SimpleQueue
 from typing import Any
 
-from agents.tools.base import ToolContext, ToolFailed
+from django.db import InterfaceError, OperationalError, connection
+
+from agents.tools.base import Happened, OutcomeUnknown, ToolContext, ToolFailed
+from agents.tools.models import Tool
 from agents.tools.registry import spec_of
 from governance import gate
-from governance.types import Decision, Outcome
+from governance.policies import arguments
+from governance.types import Decision, EffectClass, Outcome, PolicyRequest
+from tenants.kernel.context import require_schema, schema_tenant, tenant_context
 from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import canonical, storable
 
@@ -55,45 +63,152 @@ def claim(decision: Decision, *, idempotency_key: str, now: datetime) -> Claim:
     return Claim(decision=decision, idempotency_key=idempotency_key, seal=_Seal(decision))
 
 
-def execute(claim: Claim) -> Outcome:
+def execute(claim: Claim, *, tool: Tool) -> Outcome:
     """Run the claimed tool and return what it led to; a tool's failure is an outcome, not an exception.
 
+    After `tool.timeout_s` seconds the call is given up. What raises, times out or loses its connection
+    failed if the tool may be repeated or said that it never started, and has an unknown outcome if not.
     Raises PermitMissing if the action is no longer the claimed one, or this claim has run before.
     """
     request = claim.decision.request
-    if request.digest() != claim.decision.digest:
+    if request.digest() != claim.decision.digest or tool.name != request.tool.name:
         raise gate.PermitMissing
     claim.seal.break_once()
     started = time.monotonic()
+    outcome = _outcome(lambda: _call(claim, tool), request, tool)
+    return replace(outcome, duration_ms=round((time.monotonic() - started) * 1000))
+
+
+def has_preview(tool: Tool) -> bool:
+    """Tell whether the tool can say what a call would do."""
+    return tool.source == Tool.Source.PYTHON and spec_of(tool.name).preview is not None
+
+
+def has_probe(tool: Tool) -> bool:
+    """Tell whether the tool can ask its target whether a call took effect."""
+    return tool.source == Tool.Source.PYTHON and spec_of(tool.name).probe is not None
+
+
+def preview(request: PolicyRequest, *, tool: Tool) -> Any:
+    """Return what the call would do, says the tool, as a JSON value; its failure is told in words."""
+    spec = spec_of(tool.name)
+    if spec.preview is None:
+        return None
     try:
-        value = _call(claim)
-        if len(canonical(value)) > MAX_RESULT_BYTES:
-            raise ToolFailed(f"{request.tool.name} returned more than {MAX_RESULT_BYTES // 1024} KB.")
-        outcome = Outcome(ok=True, value=value, duration_ms=_since(started))
-    except DomainError as error:
-        outcome = Outcome(ok=False, error=error.detail, duration_ms=_since(started))
+        return _bounded(within(tool.timeout_s, _bound(spec.preview, request, tool, idempotency_key="")))
     except Exception as error:  # the edge to code we do not own
-        logger.exception("Tool %s raised", request.tool.name)
-        message = f"{request.tool.name} failed: {type(error).__name__}"
-        outcome = Outcome(ok=False, error=message, duration_ms=_since(started))
-    return outcome
+        logger.exception("The preview of %s raised", tool.name)
+        return f"The tool could not say what it would do: {type(error).__name__}."
 
 
-def _call(claim: Claim) -> Any:
+def probe(request: PolicyRequest, *, tool: Tool, idempotency_key: str) -> Happened:
+    """Return whether a call took effect, as far as the tool can find out."""
+    spec = spec_of(tool.name)
+    if spec.probe is None:
+        return Happened.UNKNOWN
+    try:
+        return Happened(
+            within(tool.timeout_s, _bound(spec.probe, request, tool, idempotency_key=idempotency_key))
+        )
+    except Exception:  # the edge to code we do not own: what cannot be found out is unknown
+        logger.exception("The probe of %s raised", tool.name)
+        return Happened.UNKNOWN
+
+
+def _outcome(call: Callable[[], Any], request: PolicyRequest, tool: Tool) -> Outcome:
+    may_repeat = request.tool.effect is not EffectClass.NON_IDEMPOTENT
+    try:
+        return _receipt(_bounded(within(tool.timeout_s, call)), tool)
+    except ToolFailed as error:
+        return Outcome(
+            ok=False,
+            error=error.detail,
+            transient=error.transient,
+            started=error.started,
+            retry_after_s=error.retry_after_s,
+        )
+    except (OutcomeUnknown, OSError, InterfaceError, OperationalError) as error:
+        logger.warning("Tool %s was cut off: %s", tool.name, error)
+        message = error.detail if isinstance(error, OutcomeUnknown) else _words(tool, error)
+        return Outcome(ok=False, error=message, transient=may_repeat, unknown=not may_repeat)
+    except DomainError as error:
+        return Outcome(ok=False, error=error.detail)
+    except Exception as error:  # the edge to code we do not own
+        logger.exception("Tool %s raised", tool.name)
+        return Outcome(ok=False, error=_words(tool, error), unknown=not may_repeat)
+
+
+def _words(tool: Tool, error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"{tool.name} did not answer within {tool.timeout_s} s."
+    return f"{tool.name} failed: {type(error).__name__}"
+
+
+def _receipt(value: Any, tool: Tool) -> Outcome:
+    """Return the result, or a notice in its place where it has not the declared shape: the call has run."""
+    if tool.output_schema is None:
+        return Outcome(ok=True, value=value)
+    problems = arguments.problems(tool.output_schema, value)
+    if not problems:
+        return Outcome(ok=True, value=value)
+    notice = f"{tool.name} ran; its result has not the declared shape and was withheld."
+    return Outcome(ok=True, value={"notice": notice}, facts={"result_problems": list(problems)})
+
+
+def _bounded(value: Any) -> Any:
+    """Return the value if it is small enough to keep, else a notice: the call has run."""
+    value = storable(value)
+    if len(canonical(value)) <= MAX_RESULT_BYTES:
+        return value
+    return {"notice": f"The result was larger than {MAX_RESULT_BYTES // 1024} KB and was left out."}
+
+
+def _call(claim: Claim, tool: Tool) -> Any:
     request = claim.decision.request
-    spec = spec_of(request.tool.name)
-    if spec.schema_version != request.tool.schema_version:
-        raise ToolFailed(f"{request.tool.name} has changed since this call was proposed.")
-    arguments = dict(request.arguments)
-    if spec.wants_context:
-        arguments["context"] = ToolContext(
+    if tool.source == Tool.Source.PYTHON and spec_of(tool.name).schema_version != request.tool.schema_version:
+        raise ToolFailed(f"{request.tool.name} has changed since this call was proposed.", started=False)
+    spec = spec_of(tool.name)
+    return _bound(spec.function, request, tool, idempotency_key=claim.idempotency_key)()
+
+
+def _bound(
+    function: Callable[..., Any], request: PolicyRequest, tool: Tool, *, idempotency_key: str
+) -> Callable[[], Any]:
+    """Return the function with the arguments of the call, and its context if it asks for one."""
+    given = dict(request.arguments)
+    if "context" in inspect.signature(function).parameters:
+        given["context"] = ToolContext(
             user_id=request.user.id,
             user_name=request.user.name,
             run_id=request.run.run_id,
-            idempotency_key=claim.idempotency_key,
+            idempotency_key=idempotency_key,
         )
-    return storable(spec.function(**arguments))
+    return lambda: function(**given)
 
 
-def _since(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)
+def within(timeout_s: float, call: Callable[[], Any]) -> Any:
+    """Return what the call returns, or raise what it raises, or TimeoutError after `timeout_s` seconds.
+
+    It runs in a thread of its own, in the tenant of the caller. A call that is given up goes on
+    there: threads cannot be stopped.
+    """
+    schema = require_schema()
+    answer: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            with tenant_context(schema_tenant(schema)):
+                answer.put((True, call()))
+        except BaseException as error:  # noqa: BLE001  # handed to the caller's thread
+            answer.put((False, error))
+        finally:
+            connection.close()
+
+    threading.Thread(target=work, name="tool", daemon=True).start()
+    try:
+        ok, value = answer.get(timeout=timeout_s)
+    except Empty:
+        raise TimeoutError from None
+    if ok:
+        return value
+    raise value

@@ -1,10 +1,20 @@
 """Tools of a tenant: permissioned rows."""
 
+from collections.abc import Sequence
+
 from django.core.exceptions import ValidationError
 from django.db import models
 
 from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, ToolRef
+
+
+class ToolQuerySet(models.QuerySet["Tool"]):
+    """Questions about tools."""
+
+    def offered(self, names: Sequence[str]) -> "ToolQuerySet":
+        """Return those of the names that can be used now, by name."""
+        return self.filter(name__in=names, enabled=True).order_by("name")
 
 
 class Tool(models.Model):
@@ -36,6 +46,8 @@ class Tool(models.Model):
     output_schema = models.JSONField(
         null=True, blank=True, editable=False, help_text="JSON Schema of the result."
     )
+
+    objects = ToolQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

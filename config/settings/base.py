@@ -98,7 +98,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE = {
     "seal-audit-logs": {"task": "governance.seal_audit_logs", "schedule": 2.0},
-    "sweep-runs": {"task": "agents.sweep_runs", "schedule": 5.0},
+    "sweep-runs": {"task": "agents.sweep_runs", "schedule": 3.0},
     "expire-reviews": {"task": "hitl.expire_reviews", "schedule": 10.0},
 }
 
@@ -241,9 +241,14 @@ OPENAI_API_KEY = ENV.openai_api_key.get_secret_value()
 OPENAI_BASE_URL = ENV.openai_base_url
 OPENAI_MODEL = ENV.openai_model
 MODEL_TIMEOUT_S = ENV.model_timeout_s
-RUN_LEASE_S = 120
+MODEL_MAX_ATTEMPTS = 3
+RUN_LEASE_S = 20
+RUN_HEARTBEAT_S = 5
 RUN_MAX_STEPS = 100
+RUN_MAX_RECOVERIES = 10
 REVIEW_TTL_S = 3600
+HANDOFF_TTL_S = 24 * 3600
+OUTCOME_TTL_S = 7 * 24 * 3600
 AUDIT_SIGNING_KEY = ENV.audit_signing_key.get_secret_value() if ENV.audit_signing_key else ""
 
 LOGGING = {

@@ -8,17 +8,23 @@ pages read the database again when they reconnect.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from channels.layers import get_channel_layer
 from django.db import transaction
+from redis.exceptions import RedisError
 
 from tenants.kernel.context import require_schema
 
 logger = logging.getLogger(__name__)
 SEND_TIMEOUT_S = 2.0
+LOOK_S = 0.5
+NO_NOTICES = (RedisError, OSError, TimeoutError)
+"""What a Redis that is away leads to."""
 GATHER_S = 0.03
 
 Change = tuple[str, str]
@@ -95,14 +101,29 @@ def wait_until(topic: str, key: object, *, ready: Callable[[], bool], timeout_s:
     `ready` runs on the caller's thread: once after the subscription stands, then after each notice
     about `topic`/`key`. It must not keep a database connection open between calls.
     """
-    heard = _run(_subscribe(require_schema(), (topic, str(key)), timeout_s))
+    deadline = time.monotonic() + timeout_s
+    try:
+        heard = _run(_subscribe(require_schema(), (topic, str(key)), timeout_s))
+    except NO_NOTICES:
+        return _look_until(ready, deadline)
     try:
         while not ready():
             if not _run(heard.next()):
                 return ready()
         return True
+    except NO_NOTICES:
+        return _look_until(ready, deadline)
     finally:
         _run(heard.close())
+
+
+def _look_until(ready: Callable[[], bool], deadline: float) -> bool:
+    """Ask again and again: without Redis nobody tells."""
+    while not ready():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
+    return True
 
 
 def _run(coroutine: Any) -> Any:
@@ -112,7 +133,8 @@ def _run(coroutine: Any) -> Any:
 async def _subscribe(schema: str, change: Change, timeout_s: float) -> "Subscription":
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(group(schema), channel)
+    async with asyncio.timeout(SEND_TIMEOUT_S):
+        await layer.group_add(group(schema), channel)
     return Subscription(layer, group(schema), channel, change, asyncio.get_running_loop().time() + timeout_s)
 
 
@@ -135,5 +157,7 @@ class Subscription:
             return False
 
     async def close(self) -> None:
-        """Leave the group."""
-        await self._layer.group_discard(self._name, self._channel)
+        """Leave the group; without Redis there is none to leave."""
+        with suppress(*NO_NOTICES):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._layer.group_discard(self._name, self._channel)

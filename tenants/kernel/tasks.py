@@ -8,19 +8,17 @@ another tenant's signature, is refused: writing to the broker is not enough to a
 import hashlib
 import hmac
 import json
-import logging
 from typing import Any
 
-from celery import Task, current_app
+from celery import Task
 from celery.utils import uuid
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from tenants.kernel.context import PUBLIC, require_schema, schema_tenant, tenant_context
+from tenants.kernel.doorbells import sender
 from tenants.kernel.errors import DomainError
 
-logger = logging.getLogger(__name__)
 SCHEMA_HEADER = "cs_schema"
 SIGNATURE_HEADER = "cs_signature"
 
@@ -97,17 +95,14 @@ def enqueue(name: str, **kwargs: Any) -> None:
 
     By name, so that who rings need not import what the worker runs (a model client, say).
 
-    The message is a doorbell: if the broker does not answer, the row it points at stays due and a
-    sweeper rings again, so a failure to publish is logged and never reaches the caller.
+    The message is a doorbell, sent in the background: if the broker does not answer, the row it points
+    at stays due and a sweeper rings again, so neither a failure nor a delay reaches the caller.
     """
     schema = require_schema()
 
     def send() -> None:
-        try:
-            task_id = uuid()
-            headers = envelope(task=name, task_id=task_id, schema=schema, kwargs=kwargs)
-            current_app.send_task(name, kwargs=kwargs, task_id=task_id, headers=headers)
-        except (OperationalError, OSError):
-            logger.warning("Broker unavailable; %s will be picked up by its sweeper.", name)
+        task_id = uuid()
+        headers = envelope(task=name, task_id=task_id, schema=schema, kwargs=kwargs)
+        sender().put((name, kwargs, task_id, headers))
 
     transaction.on_commit(send)

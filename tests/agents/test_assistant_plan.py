@@ -87,9 +87,6 @@ class TestPlan:
         assert isinstance(given_up, GiveUp)
         assert given_up.code == "too-many-turns"
 
-    def test_with_no_turns_at_all_never_asks(self) -> None:
-        assert isinstance(AssistantAgent().plan(context(max_turns=0)), GiveUp)
-
     def test_offers_the_tools_of_the_run(self) -> None:
         action = AssistantAgent().plan(context())
         assert isinstance(action, CallModel)
@@ -127,7 +124,14 @@ class TestMessages:
 class TestBlueprints:
     def test_are_described_with_their_default_configuration(self) -> None:
         (described,) = [entry for entry in describe() if entry["name"] == "assistant"]
-        assert described["default_config"] == {"instructions": "", "model": "", "max_turns": 20}
+        assert described["default_config"] == {
+            "instructions": "",
+            "model": "",
+            "fallback_models": [],
+            "max_turns": 20,
+            "fallback_answer": "",
+            "hand_off_after": 3,
+        }
 
     def test_refuse_settings_they_do_not_know(self) -> None:
         with pytest.raises(InvalidInput) as raised:

@@ -44,7 +44,7 @@ class TestReply:
     def test_of_nothing_is_an_error(self, odd: Any) -> None:
         with pytest.raises(ModelUnavailable) as raised:
             _reply(odd)
-        assert raised.value.data == {"transient": False}
+        assert not raised.value.transient
 
     def test_without_usage_counts_nothing(self) -> None:
         bare = answer(content="Hello.")

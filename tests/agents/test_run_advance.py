@@ -333,4 +333,5 @@ class TestStart:
             "blueprint": "assistant",
             "config": agent.config,
             "tools": ["lookup_order", "refund_order", "send_email"],
+            "memory": [],
         }

@@ -196,12 +196,13 @@ class TestActionChanged:
         Run.objects.filter(pk=waiting.pk).update(status=Run.Status.QUEUED)
         assert_nothing_ran(work(waiting), "approval-not-usable")
 
-    def test_in_the_stored_call_does_not_matter(self, approved: Run, probe: type[Probe], work: Work) -> None:
-        """What runs is what was approved, not what the step says."""
+    def test_in_the_stored_call_is_noticed(self, approved: Run, probe: type[Probe], work: Work) -> None:
+        """The step no longer fits its checksum: the call is proposed anew, and people are asked anew."""
+        seen = review_of(approved)
         approved.steps.filter(kind="tool").update(request={"arguments": {"more": 1}, "parsed": True})
-        assert work(approved).status == Run.Status.SUCCEEDED
-        (step,) = approved.steps.filter(kind="tool")
-        assert (step.result["arguments"], len(probe.entered)) == ({}, 1)
+        run = work(approved)
+        assert (run.status, probe.entered) == (Run.Status.WAITING, [])
+        assert (review_of(run).pk != seen.pk, review_of(run).arguments) == (True, {})
 
 
 class TestRightLost:

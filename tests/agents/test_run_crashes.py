@@ -11,9 +11,12 @@ from django.db import connection
 from agents.blueprints import registry as blueprints
 from agents.blueprints.assistant import AssistantAgent
 from agents.blueprints.base import Action, RunContext, ToolTurn
-from agents.runs import advance, hold, operations
+from agents.runs import advance, lease, operations
+from agents.runs.hold import Hold
 from agents.runs.models import Run, Step
+from agents.runs.turns import ModelWork
 from governance.audit.models import AuditEvent
+from hitl.reviews.models import Review
 from tenants.kernel.context import schema_tenant, tenant_context
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
@@ -23,7 +26,7 @@ from tests.governance.samples import NOW
 
 pytestmark = pytest.mark.xdist_group("run-crashes")  # its database is made once
 
-LATER = NOW + timedelta(seconds=operations.lease_seconds() + 1)
+LATER = NOW + timedelta(seconds=lease.seconds() + 1)
 Start = Callable[..., Run]
 Work = Callable[..., Run]
 
@@ -88,6 +91,10 @@ def tool_step(run: Run) -> Step:
     return run.steps.get(kind="tool")
 
 
+def review_of(run: Run) -> Review:
+    return Review.objects.filter(run_id=run.pk).latest("id")
+
+
 def trail(run: Run) -> list[str]:
     return [event.action for event in AuditEvent.objects.filter(run_id=run.pk).order_by("id")]
 
@@ -114,10 +121,10 @@ class TestWorkerDies:
         assert run in Run.objects.stalled(LATER, grace_s=5)
         requeue(run)
         run = work(run, at=LATER)
-        assert (run.status, run.error["code"]) == (Run.Status.FAILED, "outcome-unknown")
-        assert tool_step(run).status == Step.Status.UNKNOWN
+        assert (run.status, tool_step(run).status) == (Run.Status.WAITING, Step.Status.UNKNOWN)
+        assert (review_of(run).kind, review_of(run).status) == ("outcome", "pending")
         assert len(probe.entered) == 1
-        assert trail(run)[-3:] == ["run.recovered", "tool.unknown", "run.failed"]
+        assert trail(run)[-3:] == ["run.recovered", "tool.unknown", "review.requested"]
 
     def test_in_a_tool_that_may_be_repeated(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work
@@ -139,25 +146,26 @@ class TestWorkerDies:
 
     def test_before_the_model_answered(self, model: FakeModel, start: Start, work: Work) -> None:
         run = start("go")
-        held = advance._claim(str(run.pk), now=NOW)
-        assert held is not None
-        assert isinstance(hold.Hold(run=held, clock=lambda: NOW).resume(), hold.ModelWork)
+        claimed = lease.claim(str(run.pk), now=NOW)
+        assert claimed is not None
+        claimed_run, held = claimed
+        assert isinstance(advance._resume(Hold(run=claimed_run, held=held, clock=lambda: NOW)), ModelWork)
         requeue(run)
         run = work(run, at=LATER)
         assert (run.status, run.steps.count()) == (Run.Status.SUCCEEDED, 1)
 
     def test_before_its_first_step(self, start: Start, work: Work) -> None:
         run = start("go")
-        assert advance._claim(str(run.pk), now=NOW) is not None
+        assert lease.claim(str(run.pk), now=NOW) is not None
         requeue(run)
         assert work(run, at=LATER).status == Run.Status.SUCCEEDED
 
     def test_is_noticed_only_when_the_lease_is_over(self, start: Start) -> None:
         run = start("go")
-        assert advance._claim(str(run.pk), now=NOW) is not None
-        lease = timedelta(seconds=operations.lease_seconds())
-        assert run not in Run.objects.stalled(NOW + lease, grace_s=5)
-        assert run in Run.objects.stalled(NOW + lease + timedelta(seconds=1), grace_s=5)
+        assert lease.claim(str(run.pk), now=NOW) is not None
+        held_until = NOW + timedelta(seconds=lease.seconds())
+        assert run not in Run.objects.stalled(held_until, grace_s=5)
+        assert run in Run.objects.stalled(held_until + timedelta(seconds=1), grace_s=5)
 
 
 class TestLostDoorbell:
@@ -187,7 +195,7 @@ class TestLeaseLost:
         model.script(taken, text("Done."))
         assert work(run).status == Run.Status.QUEUED
         (step,) = run.steps.all()
-        assert (step.status, step.result, probe.entered) == (Step.Status.PLANNED, None, [])
+        assert (step.status, step.result, probe.entered) == (Step.Status.EXECUTING, None, [])
         assert work(run, at=LATER).output == {"answer": "Done."}
 
     def test_by_a_cancel_while_the_model_answers_stays_cancelled(
@@ -235,7 +243,7 @@ class TestLeaseLost:
     def test_by_two_workers_in_turn_never_repeats_the_call(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work
     ) -> None:
-        """The second worker finds the call started and gives the run up before the first reports."""
+        """The second worker finds the call started and asks people before the first reports."""
         proposes(model, "strike")
         run = start("go")
 
@@ -248,9 +256,10 @@ class TestLeaseLost:
 
         probe.during = taken
         run = work(run)
-        assert (run.status, run.error["code"]) == (Run.Status.FAILED, "outcome-unknown")
+        assert (run.status, review_of(run).status) == (Run.Status.QUEUED, "cancelled"), "nobody need be asked"
         assert (tool_step(run).status, len(probe.entered)) == (Step.Status.SUCCEEDED, 1)
-        assert trail(run)[-1] == "tool.succeeded"
+        assert work(run, at=LATER).status == Run.Status.SUCCEEDED
+        assert len(probe.entered) == 1
 
 
 class TestManyWorkers:
@@ -368,5 +377,5 @@ class TestUnwritableAudit:
                 owner.execute("GRANT INSERT ON acme.governance_auditevent TO cs_app")
         requeue(run)
         run = work(run, at=LATER)
-        assert (run.status, run.error["code"]) == (Run.Status.FAILED, "outcome-unknown")
+        assert (run.status, review_of(run).kind) == (Run.Status.WAITING, "outcome")
         assert len(probe.entered) == 1

@@ -40,7 +40,7 @@ class TestSweep:
         run.refresh_from_db()
         assert (run.status, run.lease_token) == (Run.Status.QUEUED, None)
         event = AuditEvent.objects.get(run_id=run.pk, action="run.recovered")
-        assert event.body == {"lease": str(token)}
+        assert event.body == {"lease": str(token), "recoveries": 1}
 
     def test_leaves_a_worker_that_is_at_it_alone(self, agent: Any, oscar: Any) -> None:
         run = stalled(agent, oscar, lease_expires_at=timezone.now() + timedelta(minutes=1))

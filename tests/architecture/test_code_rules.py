@@ -148,7 +148,8 @@ class TestDangerousCode:
 
 class TestChokePoints:
     def test_only_the_executor_runs_a_tool(self) -> None:
-        ran = {name(path) for path, _, called in calls() if called.endswith("spec.function")}
+        functions = {"spec.function", "spec.preview", "spec.probe"}
+        ran = {name(path) for path, node in found(ast.Attribute) if ast.unparse(node) in functions}
         assert ran == {"agents/tools/executor.py"}
 
     def test_only_the_run_loop_claims_and_executes(self) -> None:
@@ -158,7 +159,7 @@ class TestChokePoints:
             if called
             in {"executor.claim", "executor.execute", "gate.authorize", "reviews.consume", "gate.complete"}
         }
-        assert used == {"agents/runs/hold.py"}
+        assert used == {"agents/runs/calls.py"}
 
     def test_only_the_executor_consumes_permits(self) -> None:
         assert {name(path) for path, _, called in calls() if called == "gate.consume"} == {
@@ -189,7 +190,7 @@ class TestChokePoints:
             for path, node, called in calls()
             if called.endswith(".update") and any(keyword.arg == "status" for keyword in node.keywords)
         }
-        runs = {f"agents/runs/{part}.py" for part in ("advance", "hold", "operations")}
+        runs = {f"agents/runs/{part}.py" for part in ("lease", "operations")}
         halts = {"agents/halts/operations.py"}  # pauses and resumes many runs in one conditional update
         assert moved <= {"tenants/kernel/models.py", *runs, *halts}
 

@@ -37,6 +37,8 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET runs/{pk}": READERS,
     "GET runs/{pk}/steps": READERS,
     "POST runs/{pk}/cancel": frozenset({"alice", "oscar"}),
+    "POST runs/{pk}/pause": frozenset({"alice", "oscar"}),
+    "POST runs/{pk}/resume": frozenset({"alice", "oscar"}),
     "GET tools": READERS,
     "GET tools/{name}": READERS,
     "PATCH tools/{name}": frozenset({"alice"}),

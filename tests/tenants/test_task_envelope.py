@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from tenants.kernel import tasks
 from tenants.kernel.context import current_schema, platform_context, tenant_context
+from tenants.kernel.doorbells import sender
 from tenants.kernel.errors import TenantContextMissing
 from tenants.kernel.tasks import SCHEMA_HEADER, SIGNATURE_HEADER, EnvelopeRefused, PlatformTask, TenantTask
 
@@ -209,6 +211,7 @@ class TestEnqueue:
         with platform_context():
             for send in on_commit:
                 send()
+            sender().flush(5)
         for message in sent:
             deliver(note, message["kwargs"], message["headers"], task_id=message["task_id"])
         assert RAN == [("acme", {"n": 1}), ("globex", {"n": 2})]
@@ -227,6 +230,24 @@ class TestEnqueue:
         monkeypatch.setattr("celery.Celery.send_task", refuse)
         tasks.enqueue(note.name, n=1)
         on_commit[0]()
+        sender().flush(5)
+
+    def test_does_not_wait_for_a_slow_broker(
+        self, acme: Any, monkeypatch: pytest.MonkeyPatch, on_commit: list[Any]
+    ) -> None:
+        answers, sent = threading.Event(), threading.Event()
+
+        def dawdle(*_args: Any, **_kwargs: Any) -> None:
+            answers.wait(30)
+            sent.set()
+
+        monkeypatch.setattr("celery.Celery.send_task", dawdle)
+        tasks.enqueue(note.name, n=1)
+        on_commit[0]()
+        assert not sent.is_set(), "the caller went on while the broker had not answered"
+        answers.set()
+        sender().flush(5)
+        assert sent.is_set()
 
     def test_of_a_name_that_is_a_task(self) -> None:
         from agents.runs import operations

@@ -1,0 +1,431 @@
+"""Tool steps: propose, claim, run, and settle what a crash or a failure leaves open."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from agents.blueprints.base import ProposedCall
+from agents.resilience import breaker
+from agents.runs import engine, handoffs
+from agents.runs.hold import Hold, Work
+from agents.runs.lease import LeaseLost
+from agents.runs.models import Run, Step
+from agents.runs.operations import wake
+from agents.tools import executor
+from agents.tools.base import Happened
+from agents.tools.models import Tool
+from governance import gate
+from governance.policies.models import PolicyDecision
+from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
+from hitl.reviews import operations as reviews
+from hitl.reviews.models import Review
+from hitl.reviews.types import DecisionVerb, ReviewRequest
+from tenants.kernel.context import require_schema
+from tenants.kernel.failpoints import hit
+
+REPEATABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT})
+NEVER_STARTED = "The worker lost the run before it called the tool; the call took no effect."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolWork:
+    """A stored, permitted and claimed tool step to carry out."""
+
+    hold: Hold
+    step: Step
+    tool: Tool
+    claim: executor.Claim
+    edited: bool
+    attempt: int
+    starts_effect = True
+
+    def perform(self) -> Outcome:
+        """Run the tool, unless the lease ended since the claim: then nothing is run."""
+        hit("tool.before-effect")
+        if not self.hold.lease.is_alive():
+            self.report_late(Outcome(ok=False, error=NEVER_STARTED, started=False))
+            raise LeaseLost
+        outcome = executor.execute(self.claim, tool=self.tool)
+        hit("tool.after-effect")
+        return outcome
+
+    def finish(self, result: Outcome) -> Work | None:
+        """Store the receipt; try again, fall back or ask a person where it did not succeed."""
+        hold, step, request = self.hold, self.step, self.claim.decision.request
+        gate.complete(self.claim.decision, result, now=hold.clock())
+        hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
+        hold.free_slot("tool", step.name)
+        if result.unknown:
+            return _ambiguous(hold, step, request, result.error)
+        if not result.ok:
+            return _after_failure(hold, step, self.tool, result)
+        content = result.value
+        if self.edited:
+            content = {
+                "notice": "A reviewer changed this call. It has run with executed_arguments; do not repeat it.",
+                "executed_arguments": request.arguments,
+                "result": content,
+            }
+        receipt = {"content": content, "arguments": request.arguments, "ms": result.duration_ms}
+        step.close(Step.Status.SUCCEEDED, now=hold.clock(), result=receipt)
+        hit("tool.before-commit")
+        return None
+
+    def report_late(self, result: Outcome) -> None:
+        """Settle the step with what the call led to, although the run was cancelled or given away.
+
+        Only if the step still stands as this worker's attempt left it. What a person was asked about
+        it is withdrawn, and the run goes on.
+        """
+        now, run = self.hold.clock(), Run(pk=self.hold.run.pk)
+        with transaction.atomic():
+            gate.complete(self.claim.decision, result, now=now)
+            found = Step.objects.get(pk=self.step.pk)
+            is_open = found.status in {Step.Status.EXECUTING, Step.Status.UNKNOWN}
+            if result.unknown or found.attempts != self.attempt or not is_open:
+                return
+            if found.is_open and found.status == Step.Status.UNKNOWN:
+                reviews.cancel_for_run(run_id=run.pk, now=now)
+            content = result.value if result.ok else engine.failure("tool-failed", result.error)
+            found.close(
+                Step.Status.SUCCEEDED if result.ok else Step.Status.FAILED,
+                now=now,
+                result={"content": content, "arguments": self.claim.decision.request.arguments},
+            )
+            wake(run, now=now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewWork:
+    """A call that people will be asked about: the tool says first what it would do."""
+
+    hold: Hold
+    step: Step
+    tool: Tool
+    request: PolicyRequest
+    starts_effect = False
+
+    def perform(self) -> Any:
+        """Ask the tool; it changes nothing."""
+        return executor.preview(self.request, tool=self.tool)
+
+    def finish(self, result: Any) -> Work | None:
+        """Keep the preview for the reviewer and ask the gate."""
+        step = self.step
+        step.store(was=step.status, request={**step.request, "preview": result})
+        return propose(self.hold, step)
+
+    def report_late(self, result: Any) -> None:
+        """Do nothing: a preview leaves no trace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeWork:
+    """A call whose outcome is unknown: the tool can ask its target whether it took effect."""
+
+    hold: Hold
+    step: Step
+    tool: Tool
+    request: PolicyRequest
+    message: str
+    starts_effect = False
+
+    def perform(self) -> Happened:
+        """Ask the target."""
+        return executor.probe(self.request, tool=self.tool, idempotency_key=str(self.step.pk))
+
+    def finish(self, result: Happened) -> Work | None:
+        """Go on with what the target says; ask a person if it cannot tell."""
+        hold, step = self.hold, self.step
+        hold.audit("tool.probed", step=step, outcome=str(result), body={"tool": step.name})
+        match result:
+            case Happened.YES:
+                content = {"notice": "The call took effect; its result was lost with the worker."}
+                step.close(Step.Status.SUCCEEDED, now=hold.clock(), result={"content": content})
+                return None
+            case Happened.NO:
+                return propose(hold, step)
+            case Happened.UNKNOWN:
+                _ask(hold, step, self.request, self.message)
+                return None
+
+    def report_late(self, result: Any) -> None:
+        """Do nothing: a probe leaves no trace."""
+
+
+def begin(hold: Hold, call: ProposedCall) -> Work | None:
+    """Propose a call of the model to the gate; None if it was refused or the run waits."""
+    arguments = call.arguments if call.arguments is not None else {"raw": call.raw_arguments}
+    request = {"arguments": arguments, "parsed": call.arguments is not None}
+    return propose(hold, hold.add(kind=Step.Kind.TOOL, name=call.name, call_id=call.id, request=request))
+
+
+def resume(hold: Hold, step: Step) -> Work | None:
+    """Go on with a stored call where a worker, or people, left it."""
+    match step.status:
+        case Step.Status.WAITING:
+            return _after_review(hold, step)
+        case Step.Status.EXECUTING:
+            return _after_crash(hold, step)
+        case Step.Status.UNKNOWN:
+            return _after_answer(hold, step)
+        case _:
+            return propose(hold, step)
+
+
+def propose(hold: Hold, step: Step) -> Work | None:
+    """Ask the gate about a call, with the approval it has; None if it was refused or the run waits."""
+    if not step.request["parsed"]:
+        message = "The arguments were not a JSON object. Send the call again with valid JSON."
+        _refuse(hold, step, "invalid-json", message, status=Step.Status.FAILED)
+        _hand_off_after_failures(hold, message)
+        return None
+    tool = _tool(hold, step)
+    if tool is None:
+        known = ", ".join(hold.run.snapshot["tools"]) or "none"
+        _refuse(hold, step, "unknown-tool", f"There is no tool '{step.name}' for you. Tools: {known}.")
+        return None
+    circuit = hold.circuit("tool", tool.name)
+    if circuit is not None and not breaker.allows(circuit, hold.clock()):
+        return _left_alone(hold, step, tool, breaker.seconds_until_try(circuit, hold.clock()))
+    if not hold.has_slot("tool", tool.name):
+        hold.move(step, Step.Status.PLANNED)
+        hold.queue_for("tool", tool.name)
+        return None
+    review = _review_of(step) if step.review_id else None
+    request = _request(hold, step, tool, review.arguments if review else step.request["arguments"])
+    approval: Approval | None = None
+    if review is not None:
+        try:
+            approval = _approval(step, review, request, hold)
+        except reviews.ApprovalNotUsable as error:
+            _refuse(hold, step, "approval-not-usable", error.detail)
+            return None
+    elif executor.has_preview(tool) and "preview" not in step.request:
+        verdict, _ = gate.evaluate(request)
+        if verdict.effect is Effect.REQUIRE_APPROVAL:
+            hold.move(step, Step.Status.PLANNED)
+            return PreviewWork(hold=hold, step=step, tool=tool, request=request)
+    decision = gate.authorize(request, now=hold.clock(), approval=approval)
+    return _act_on(hold, step, tool, decision, edited=review is not None and review.is_edited)
+
+
+def _approval(step: Step, review: Review, request: PolicyRequest, hold: Hold) -> Approval:
+    """Use the approval up, or show the one under which this very call had started before."""
+    now = hold.clock()
+    if step.request.get("started_under") == str(review.pk):
+        return reviews.consumed_approval(review_id=review.pk, digest=request.digest(), now=now)
+    approval = reviews.consume(review_id=review.pk, digest=request.digest(), now=now)
+    hit("approval.consumed")
+    return approval
+
+
+def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: bool) -> Work | None:
+    match decision.effect:
+        case Effect.PERMIT:
+            claim = executor.claim(decision, idempotency_key=str(step.pk), now=hold.clock())
+            attempt = step.attempts + 1
+            under = {"started_under": str(step.review_id)} if step.review_id else {}
+            hold.move(step, Step.Status.EXECUTING, attempts=attempt, request={**step.request, **under})
+            hit("tool.claimed")
+            return ToolWork(hold=hold, step=step, tool=tool, claim=claim, edited=edited, attempt=attempt)
+        case Effect.DENY:
+            content = engine.failure("denied", decision.explanation)
+            step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
+        case Effect.REQUIRE_APPROVAL:
+            _wait_for_review(hold, step, decision)
+    return None
+
+
+def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> None:
+    now = hold.clock()
+    evidence = hold.evidence()
+    if "preview" in step.request:
+        evidence["preview"] = step.request["preview"]
+    expires_at = now + timedelta(seconds=settings.REVIEW_TTL_S)
+    request = ReviewRequest(decision=decision, evidence=evidence, expires_at=expires_at)
+    review = reviews.request_review(request=request, now=now)
+    hold.move(step, Step.Status.WAITING, review_id=review.pk)
+    hold.wait()
+    hit("review.requested")
+
+
+def _after_review(hold: Hold, step: Step) -> Work | None:
+    """Act on what people decided about the waiting step."""
+    review = _review_of(step)
+    match review.status:
+        case Review.Status.APPROVED:
+            return propose(hold, step)
+        case Review.Status.PENDING:
+            hold.wait()
+            return None
+        case Review.Status.REJECTED:
+            who, why = reviews.rejection_of(review)
+            content = engine.failure("rejected", f"{who} rejected this call: {why}")
+        case _:
+            content = engine.failure(review.status, "Nobody approved this call in time; it was not run.")
+    step.close(Step.Status.REJECTED, now=hold.clock(), result={"content": content})
+    return None
+
+
+# --- after a crash
+
+
+def _after_crash(hold: Hold, step: Step) -> Work | None:
+    """Repeat with the same key what may be repeated; for everything else find out what happened."""
+    tool = _tool(hold, step)
+    if tool is not None and tool.effect in REPEATABLE:
+        return propose(hold, step)
+    message = f"The worker was lost while {step.name} ran. Nothing tells whether it took effect."
+    hold.audit("tool.unknown", step=step, outcome="unknown", body={"tool": step.name, "message": message})
+    return _ambiguous(hold, step, _claimed_request(step), message)
+
+
+def _claimed_request(step: Step) -> PolicyRequest:
+    """Return the action exactly as it was permitted."""
+    permits = PolicyDecision.objects.filter(step_id=step.pk, effect=Effect.PERMIT)
+    return PolicyRequest.from_json(permits.latest("id").request)
+
+
+def _ambiguous(hold: Hold, step: Step, request: PolicyRequest, message: str) -> Work | None:
+    tool = _tool(hold, step)
+    if tool is not None and executor.has_probe(tool):
+        return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message)
+    _ask(hold, step, request, message)
+    return None
+
+
+def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
+    """Let a person say what became of the call; nothing else runs it again."""
+    now = hold.clock()
+    verdict, _ = gate.evaluate(request)
+    review = reviews.ask_outcome(
+        request=request,
+        risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
+        required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
+        message=message,
+        evidence=hold.evidence(),
+        expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
+        now=now,
+    )
+    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk)
+    hold.wait()
+
+
+def _after_answer(hold: Hold, step: Step) -> Work | None:
+    """Act on what a person said about a call with an unknown outcome."""
+    review = _review_of(step)
+    now = hold.clock()
+    match review.status:
+        case Review.Status.PENDING:
+            hold.wait()
+            return None
+        case Review.Status.APPROVED:
+            return propose(hold, step)
+        case Review.Status.ANSWERED:
+            answer = reviews.answer_of(review)
+        case _:
+            message = f"Nobody said in time whether {step.name} took effect. It was not repeated."
+            hold.fail("outcome-unknown", message)
+            return None
+    if answer.verb is DecisionVerb.IT_HAPPENED:
+        notice = f"{answer.by} confirmed that this call took effect. Its result was lost."
+        content: Any = {"notice": notice, "note": answer.message}
+        step.close(Step.Status.SUCCEEDED, now=now, result={"content": content})
+    else:
+        content = engine.failure("did-not-happen", f"{answer.by} found that this call took no effect.")
+        step.close(Step.Status.FAILED, now=now, result={"content": {**content, "note": answer.message}})
+    return None
+
+
+# --- after a failure
+
+
+def _left_alone(hold: Hold, step: Step, tool: Tool, wait_s: float) -> Work | None:
+    message = f"{tool.name} failed repeatedly and is left alone for {wait_s:.0f} s."
+    outcome = Outcome(ok=False, error=message, transient=True, started=False, retry_after_s=wait_s)
+    hold.move(step, Step.Status.PLANNED, attempts=step.attempts + 1)
+    return _after_failure(hold, step, tool, outcome, left_alone=True)
+
+
+def _after_failure(
+    hold: Hold, step: Step, tool: Tool, outcome: Outcome, *, left_alone: bool = False
+) -> Work | None:
+    """Try again later if that is safe, else propose the fallback tool, else tell the agent."""
+    fallback = _fallback(hold, step, tool)
+    may_repeat = tool.effect in REPEATABLE or not outcome.started
+    waits_for_nothing = left_alone and fallback is not None
+    if outcome.transient and may_repeat and step.attempts < tool.max_attempts and not waits_for_nothing:
+        hold.move(step, Step.Status.PLANNED)
+        wait_s = hold.postpone(attempt=step.attempts, retry_after_s=outcome.retry_after_s)
+        body = {
+            "tool": step.name,
+            "attempt": step.attempts,
+            "wait_s": round(wait_s, 3),
+            "error": outcome.error,
+        }
+        hold.audit("tool.retried", step=step, outcome="retry", body=body)
+        return None
+    result: dict[str, Any] = {
+        "content": engine.failure("tool-failed", outcome.error),
+        "ms": outcome.duration_ms,
+    }
+    if fallback is not None:
+        result["fallback"] = fallback.name
+    step.close(Step.Status.FAILED, now=hold.clock(), result=result)
+    if fallback is None:
+        _hand_off_after_failures(hold, outcome.error)
+        return None
+    request = {**step.request, "instead_of": step.name, "because": outcome.error}
+    request.pop("preview", None)
+    return propose(
+        hold, hold.add(kind=Step.Kind.TOOL, name=fallback.name, call_id=step.call_id, request=request)
+    )
+
+
+def _fallback(hold: Hold, step: Step, tool: Tool) -> Tool | None:
+    """Return the tool to propose instead, unless it was tried for this call already."""
+    tried = {s.name for s in hold.steps if s.kind == Step.Kind.TOOL and s.call_id == step.call_id}
+    return tool.fallback if tool.fallback is not None and tool.fallback.name not in tried else None
+
+
+def _hand_off_after_failures(hold: Hold, last_error: str) -> None:
+    limit = hold.config.hand_off_after
+    if limit and engine.failures_in_a_row(hold.steps) >= limit:
+        handoffs.ask(hold, why=f"{limit} calls failed in a row, the last one so: {last_error}")
+
+
+# --- words
+
+
+def _refuse(
+    hold: Hold, step: Step, code: str, message: str, *, status: Step.Status = Step.Status.DENIED
+) -> None:
+    step.close(status, now=hold.clock(), result={"content": engine.failure(code, message)})
+    body = {"tool": step.name, "input": step.request, "code": code, "message": message}
+    hold.audit("tool.refused", step=step, outcome="deny", body=body)
+
+
+def _review_of(step: Step) -> Review:
+    return Review.objects.filter(step_id=step.pk).latest("id")
+
+
+def _tool(hold: Hold, step: Step) -> Tool | None:
+    """Return the tool's row: one that the run began with, or the fallback of one. The gate asks for rights."""
+    if step.name not in hold.run.snapshot["tools"] and "instead_of" not in step.request:
+        return None
+    return Tool.objects.select_related("fallback").filter(name=step.name).first()
+
+
+def _request(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) -> PolicyRequest:
+    return PolicyRequest(
+        tenant=require_schema(),
+        user=hold.user_ref(),
+        agent=hold.agent,
+        tool=tool.ref(),
+        arguments=arguments,
+        run=hold.run_ref(step),
+    )
