@@ -14,9 +14,9 @@ from tenants.kernel.models import uuid7
 
 BODY = json.dumps({"input": "x" * 400, "output": "y" * 400})
 STEP = """
-INSERT INTO agents_step (id, run_id, number, kind, status, name, call_id, request, result, input_tokens,
- output_tokens, created_at, finished_at)
-VALUES (%s, %s, %s, %s, 'executing', 'ping', 'c', %s, %s, 0, 0, now(), now())
+INSERT INTO agents_step (id, run_id, number, kind, status, name, call_id, request, result, attempts, checksum,
+ input_tokens, output_tokens, created_at, finished_at)
+VALUES (%s, %s, %s, %s, 'executing', 'ping', 'c', %s, %s, 0, '', 0, 0, now(), now())
 """
 EVENT = """
 INSERT INTO governance_auditevent (id, at, action, actor_kind, actor_id, actor_name, user_name, agent_id,

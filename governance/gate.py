@@ -21,6 +21,7 @@ from governance.types import (
     Reason,
     Subject,
 )
+from tenants.kernel import writes
 from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import storable
 from tenants.kernel.models import uuid7
@@ -78,7 +79,7 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
         requirement=verdict.requirement,
     )
     reasons = [{"code": r.code, "message": r.message, "rule": r.rule} for r in verdict.reasons]
-    PolicyDecision.objects.create(
+    row = PolicyDecision(
         id=decision.id,
         at=now,
         effect=verdict.effect,
@@ -89,6 +90,7 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
         step_id=request.run.step_id,
         review_id=approval.review_id if approval else None,
     )
+    writes.insert(row)
     audit.record(
         _entry(
             "gate.decided",
@@ -106,9 +108,15 @@ def consume(decision: Decision, *, digest: str, now: datetime) -> None:
 
     Raises PermitMissing if the decision is no permit, is for another action or was used before.
     """
-    used = PolicyDecision.objects.filter(
-        id=decision.id, effect=Effect.PERMIT, digest=digest, consumed_at=None
-    ).update(consumed_at=now)
+    row = writes.collected(PolicyDecision, decision.id)
+    if isinstance(row, PolicyDecision):  # given in this very transaction: it is written as used
+        used = row.effect == Effect.PERMIT and row.digest == digest and row.consumed_at is None
+        row.consumed_at = now
+    else:
+        permits = PolicyDecision.objects.filter(
+            id=decision.id, effect=Effect.PERMIT, digest=digest, consumed_at=None
+        )
+        used = bool(permits.update(consumed_at=now))
     if not used or not digest:
         raise PermitMissing
 

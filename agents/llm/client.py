@@ -4,16 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 from django.conf import settings
-from openai.types.chat import ChatCompletion
 
 from agents.llm.types import Message, Reply, ToolCall, Usage
 from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import storable
 
+P = TypeVar("P")
 MAX_ID = 100
 """Characters of a call's id that are kept: a result is stored with its id and must match its call."""
 
@@ -50,8 +50,9 @@ def complete(*, model: str, messages: Sequence[Message], tools: Sequence[dict[st
     client = _client(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.MODEL_TIMEOUT_S)
     body = {"model": model, "messages": list(messages), **({"tools": list(tools)} if tools else {})}
     try:
-        # The typed method walks every message on every call, 0.1 ms each; the body is in its form already.
-        answer = client.post("/chat/completions", body=body, cast_to=ChatCompletion)
+        # The typed method walks every message on every call, and building its models costs more than
+        # the rest of the call; the body is in its form already and the answer is read defensively.
+        answer = client.post("/chat/completions", body=body, cast_to=object)
     except openai.APIStatusError as error:
         raise ModelUnavailable(
             f"The model endpoint answered {error.status_code}: {_message(error)}",
@@ -79,33 +80,41 @@ def _message(error: openai.APIError) -> str:
 
 
 def _reply(answer: Any) -> Reply:
-    if not getattr(answer, "choices", None):
+    """Return the reply in an endpoint's JSON; whatever is missing or of another type is taken as absent."""
+    choices = _part(answer, "choices", list)
+    if not choices:
         raise ModelUnavailable("The model endpoint answered without a choice.", transient=False)
-    choice = answer.choices[0]
-    message = choice.message
-    calls = [call for call in message.tool_calls or () if call.type == "function"]
-    usage = answer.usage
+    message = _part(choices[0], "message", dict)
+    calls = [call for call in _part(message, "tool_calls", list) if _part(call, "type", str) == "function"]
+    usage = _part(answer, "usage", dict)
     return Reply(
-        model=answer.model or "",
-        text=storable(message.content or ""),
+        model=_part(answer, "model", str),
+        text=storable(_part(message, "content", str)),
         tool_calls=_distinct([_tool_call(call, n) for n, call in enumerate(calls)]),
         usage=Usage(
-            input_tokens=usage.prompt_tokens if usage else 0,
-            output_tokens=usage.completion_tokens if usage else 0,
+            input_tokens=max(0, _part(usage, "prompt_tokens", int)),
+            output_tokens=max(0, _part(usage, "completion_tokens", int)),
         ),
-        finish_reason=choice.finish_reason or "",
+        finish_reason=_part(choices[0], "finish_reason", str),
     )
 
 
+def _part(whole: Any, name: str, kind: type[P]) -> P:
+    """Return a member of a JSON object if it has the type, else that type's empty value."""
+    value = whole.get(name) if isinstance(whole, dict) else None
+    return value if isinstance(value, kind) else kind()
+
+
 def _tool_call(call: Any, position: int) -> ToolCall:
-    raw = storable(call.function.arguments or "{}")
+    function = _part(call, "function", dict)
+    raw = storable(_part(function, "arguments", str) or "{}")
     try:
         arguments = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         arguments = None
     return ToolCall(
-        id=str(storable(call.id or f"call_{position}"))[:MAX_ID],
-        name=str(storable(call.function.name)),
+        id=str(storable(_part(call, "id", str) or f"call_{position}"))[:MAX_ID],
+        name=str(storable(_part(function, "name", str))),
         arguments=storable(arguments) if isinstance(arguments, dict) else None,
         raw_arguments=raw,
     )

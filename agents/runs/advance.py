@@ -14,6 +14,7 @@ from agents.runs.hold import Clock, Hold, Work
 from agents.runs.keeper import keeper
 from agents.runs.lease import LeaseLost
 from agents.runs.models import Step
+from tenants.kernel import writes
 from tenants.kernel.errors import DomainError, StaleTransition
 from tenants.kernel.failpoints import hit
 
@@ -61,7 +62,7 @@ def _take_steps(hold: Hold) -> None:
 
 def _resume(hold: Hold) -> Work | None:
     """Go on from the stored steps; return what to carry out."""
-    with transaction.atomic():
+    with transaction.atomic(), writes.batched():
         hold.fence()
         pending = hold.load()
         if hold.run.engine_version not in engine.READABLE_VERSIONS:
@@ -139,7 +140,7 @@ def _carry_on(hold: Hold, work: Work) -> Work | None:
             raise
         return _settle_when_back(hold, work, result)
     except Exception:
-        with transaction.atomic():  # what has run is on record, whatever became of the plan
+        with transaction.atomic(), writes.batched():  # what has run is on record, whatever became of the plan
             hold.reload(work.step)
             hold.fence(progress=True)
             work.finish(result)
@@ -147,7 +148,7 @@ def _carry_on(hold: Hold, work: Work) -> Work | None:
 
 
 def _settled(hold: Hold, work: Work, result: Any) -> Work | None:
-    with transaction.atomic():
+    with transaction.atomic(), writes.batched():
         hold.fence(progress=True)
         following = work.finish(result)
         if following is None:
@@ -172,14 +173,14 @@ def _settle_when_back(hold: Hold, work: Work, result: Any) -> Work | None:
 
 
 def _hand_back(hold: Hold) -> None:
-    with transaction.atomic():
+    with transaction.atomic(), writes.batched():
         hold.fence()
         hold.hand_back()
 
 
 def _fail(hold: Hold, code: str, message: str) -> None:
     try:
-        with transaction.atomic():
+        with transaction.atomic(), writes.batched():
             hold.fence()
             hold.fail(code, message)
     except LeaseLost:

@@ -23,6 +23,7 @@ from governance.types import Approval, Decision, Effect, EffectClass, Outcome, P
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb, ReviewRequest
+from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
 from tenants.kernel.failpoints import hit
 
@@ -417,7 +418,7 @@ def _tool(hold: Hold, step: Step) -> Tool | None:
     """Return the tool's row: one that the run began with, or the fallback of one. The gate asks for rights."""
     if step.name not in hold.run.snapshot["tools"] and "instead_of" not in step.request:
         return None
-    return Tool.objects.select_related("fallback").filter(name=step.name).first()
+    return prepared.first(Tool, "name = %s", [step.name])
 
 
 def _request(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) -> PolicyRequest:

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Q
 
 from agents.halts import standing
 from agents.halts.standing import STANDING_SQL
 from agents.resilience.types import CapState, CircuitState
 from agents.runs.models import Run
+from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
 from tenants.kernel.failpoints import hit
 
@@ -118,13 +118,11 @@ def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
         "token": lease.token,
         "schema": lease.schema,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(FENCE_SQL, values)
-        row = cursor.fetchone()
-    if row is None:
+    rows = prepared.execute(FENCE_SQL, values)
+    if not rows:
         raise LeaseLost
     lease.renewed(began)
-    pause_requested, pause_reason, halts, circuits, caps = row
+    pause_requested, pause_reason, halts, circuits, caps = rows[0]
     stop = standing.pause_reason_of(_parsed(halts))
     if not stop and pause_requested:
         stop = pause_reason or "Paused"

@@ -8,7 +8,7 @@ from django.db import models
 
 from agents.catalog.models import Agent
 from agents.runs import checksum
-from tenants.kernel.errors import StaleTransition
+from tenants.kernel import writes
 from tenants.kernel.models import Identified, StatusModel
 
 
@@ -160,17 +160,16 @@ class Step(Identified):
     def store(self, *, was: "Step.Status | str | None", **changes: Any) -> None:
         """Write the step: insert it where `was` is None, else change it if it is still `was`.
 
-        Raises StaleTransition when somebody else moved it first. The checksum covers what is written.
+        Raises StaleTransition when somebody else moved it first: at once, or where the writes of the
+        transaction are batched, when they are sent. The checksum covers what is written.
         """
         for name, value in changes.items():
             setattr(self, name, value)
         self.checksum = checksum.of(self)
         if was is None:
-            self.save(force_insert=True)
-            return
-        written = {name: getattr(self, name) for name in _CHANGING}
-        if not Step.objects.filter(pk=self.pk, status=was).update(**written):
-            raise StaleTransition(f"Step {self.number} is no longer {was}.")
+            writes.insert(self)
+        else:
+            writes.update(self, fields=_CHANGING, guard={"status": was})
 
     def close(self, status: "Step.Status", *, now: datetime, result: dict[str, Any], **changes: Any) -> None:
         """Record how the step ended; raise StaleTransition when somebody else moved it first."""

@@ -59,7 +59,12 @@ DATABASES: dict[str, Any] = {
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
-            "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=15000",
+            # Statements that are prepared (tenants.kernel.prepared) are planned once, not for each value.
+            "options": (
+                "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=15000"
+                " -c plan_cache_mode=force_generic_plan"
+            ),
+            "prepare_threshold": 1,
         },
     }
 }

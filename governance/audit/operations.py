@@ -12,7 +12,7 @@ from django.utils import timezone
 from governance.audit import checkpoint, merkle
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.audit.types import Entry
-from tenants.kernel import live
+from tenants.kernel import live, writes
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import AuditUnavailable, DomainError
 from tenants.kernel.jsonvalues import storable
@@ -29,14 +29,18 @@ class AuditAltered(DomainError):
 
 
 def record(*entries: Entry) -> list[AuditEvent]:
-    """Append entries in the caller's transaction, in one statement.
+    """Append entries in the caller's transaction, in one statement, with the caller's batch if one is open.
 
-    Raises AuditUnavailable if they cannot be written: then the caller's transaction fails too, and
-    what was to be recorded does not happen.
+    Raises AuditUnavailable, at once or when the batch is sent, if they cannot be written: then the caller's
+    transaction fails too, and what was to be recorded does not happen.
     """
     events = [_event(entry) for entry in entries]
     try:
-        AuditEvent.objects.bulk_create(events)
+        if writes.is_open():
+            for event in events:
+                writes.insert(event, unwritable=AuditUnavailable)
+        else:
+            AuditEvent.objects.bulk_create(events)
     except DatabaseError as error:
         raise AuditUnavailable from error
     live.publish_on_commit("audit")

@@ -4,12 +4,12 @@ import json
 from functools import lru_cache
 from typing import Any
 
-import rfc8785
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing.exceptions import Unresolvable
 
-from tenants.kernel.jsonvalues import JsonObject
+from tenants.kernel.errors import InvalidInput
+from tenants.kernel.jsonvalues import JsonObject, canonical
 
 
 @lru_cache(maxsize=1024)
@@ -26,8 +26,8 @@ def problems(schema: JsonObject, arguments: Any) -> list[dict[str, str]]:
     """
     try:
         found = sorted(
-            _validator(rfc8785.dumps(schema)).iter_errors(arguments), key=lambda e: list(map(str, e.path))
+            _validator(canonical(schema)).iter_errors(arguments), key=lambda e: list(map(str, e.path))
         )
-    except (SchemaError, Unresolvable, rfc8785.CanonicalizationError) as error:
+    except (SchemaError, Unresolvable, InvalidInput) as error:
         return [{"at": "/", "message": f"The tool's schema cannot be used: {error}"}]
     return [{"at": "/" + "/".join(map(str, error.path)), "message": error.message} for error in found]

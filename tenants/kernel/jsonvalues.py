@@ -1,6 +1,7 @@
 """JSON values that PostgreSQL and RFC 8785 both accept."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +11,37 @@ from tenants.kernel.errors import InvalidInput
 
 JsonObject = dict[str, Any]
 MAX_LEVELS = 100
+MAX_INTEGER = 2**53 - 1
 TOO_DEEP = "[nested too deeply]"
 
 
 def canonical(value: Any) -> bytes:
     """Return the RFC 8785 form; raise InvalidInput for NaN, infinities, big integers and non-JSON values."""
     try:
+        if _is_plain(value):
+            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise InvalidInput(f"The value has no canonical JSON form: {error}") from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether Python's own writer gives the RFC 8785 form: exact types, no floats, ASCII names.
+
+    Floats are written differently, and names beyond ASCII may sort differently (by UTF-16 units).
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
+    if kind is list:
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(type(key) is str and key.isascii() for key in value) and all(
+            map(_is_plain, value.values())
+        )
+    return False
 
 
 def sha256_hex(value: Any) -> str:

@@ -1,6 +1,5 @@
 """Whatever an endpoint answers becomes a reply that can be stored, or one clear error."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,16 +13,16 @@ from tenants.kernel.jsonvalues import canonical
 def function(
     arguments: Any = "{}", *, name: str = "lookup_order", identifier: Any = "c1", kind: str = "function"
 ) -> Any:
-    return SimpleNamespace(id=identifier, type=kind, function=SimpleNamespace(name=name, arguments=arguments))
+    return {"id": identifier, "type": kind, "function": {"name": name, "arguments": arguments}}
 
 
 def answer(*calls: Any, **message: Any) -> Any:
-    said = SimpleNamespace(**{"content": None, "tool_calls": list(calls) or None, **message})
-    return SimpleNamespace(
-        model="m",
-        choices=[SimpleNamespace(message=said, finish_reason="stop")],
-        usage=SimpleNamespace(prompt_tokens=3, completion_tokens=4),
-    )
+    said = {"content": None, "tool_calls": list(calls) or None, **message}
+    return {
+        "model": "m",
+        "choices": [{"message": said, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+    }
 
 
 def arguments_of(raw: Any) -> dict[str, Any] | None:
@@ -39,7 +38,7 @@ class TestReply:
 
     @pytest.mark.parametrize(
         "odd",
-        [None, SimpleNamespace(), SimpleNamespace(choices=None), SimpleNamespace(choices=[]), "<html>", 7],
+        [None, {}, {"choices": None}, {"choices": []}, {"choices": "x"}, "<html>", 7, []],
     )
     def test_of_nothing_is_an_error(self, odd: Any) -> None:
         with pytest.raises(ModelUnavailable) as raised:
@@ -48,7 +47,7 @@ class TestReply:
 
     def test_without_usage_counts_nothing(self) -> None:
         bare = answer(content="Hello.")
-        bare.usage = bare.model = None
+        bare["usage"] = bare["model"] = None
         assert _reply(bare) == Reply(model="", text="Hello.", finish_reason="stop")
 
     def test_without_text_or_calls_is_empty(self) -> None:

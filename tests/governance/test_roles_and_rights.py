@@ -17,6 +17,9 @@ from governance.access.permissions import holders
 RIGHTS = {
     "viewer": {
         "agents.view_agent",
+        "agents.view_circuit",
+        "agents.view_concurrencycap",
+        "agents.view_halt",
         "agents.view_run",
         "agents.view_step",
         "agents.view_tool",
@@ -28,6 +31,10 @@ RIGHTS = {
         "agents.execute_agent",
         "agents.execute_tool",
         "agents.cancel_run",
+        "agents.pause_run",
+        "agents.add_halt",
+        "agents.lift_halt",
+        "agents.change_circuit",
     },
 }
 # Whoever decides must not be able to act, and whoever acts must not be able to decide.
@@ -37,6 +44,8 @@ ACTING = {
     "agents.add_agent",
     "agents.change_agent",
     "agents.change_tool",
+    "agents.change_circuit",
+    "agents.change_concurrencycap",
 }
 
 
