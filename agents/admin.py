@@ -4,6 +4,10 @@ from django.contrib import admin
 
 from agents.catalog.admin import AgentAdmin
 from agents.catalog.models import Agent
+from agents.halts.admin import HaltAdmin, PlatformHaltAdmin
+from agents.halts.models import Halt
+from agents.resilience.admin import CircuitAdmin, ConcurrencyCapAdmin
+from agents.resilience.models import Circuit, ConcurrencyCap
 from agents.runs.admin import RunAdmin
 from agents.runs.models import Run
 from agents.tools.admin import ToolAdmin
@@ -12,3 +16,8 @@ from agents.tools.models import Tool
 admin.site.register(Agent, AgentAdmin)
 admin.site.register(Run, RunAdmin)
 admin.site.register(Tool, ToolAdmin)
+admin.site.register(Halt, HaltAdmin)
+admin.site.register(Circuit, CircuitAdmin)
+admin.site.register(ConcurrencyCap, ConcurrencyCapAdmin)
+
+__all__ = ["PlatformHaltAdmin"]

@@ -1,7 +1,16 @@
 """Index of this app's API."""
 
 from agents.catalog.api import AgentViewSet
+from agents.halts.api import KillSwitchViewSet
+from agents.resilience.api import CircuitViewSet
 from agents.runs.api import ExecuteView, RunViewSet
 from agents.tools.api import ToolViewSet
 
-__all__ = ["AgentViewSet", "ExecuteView", "RunViewSet", "ToolViewSet"]
+__all__ = [
+    "AgentViewSet",
+    "CircuitViewSet",
+    "ExecuteView",
+    "KillSwitchViewSet",
+    "RunViewSet",
+    "ToolViewSet",
+]

@@ -7,7 +7,14 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from agents.api import AgentViewSet, ExecuteView, RunViewSet, ToolViewSet
+from agents.api import (
+    AgentViewSet,
+    CircuitViewSet,
+    ExecuteView,
+    KillSwitchViewSet,
+    RunViewSet,
+    ToolViewSet,
+)
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
 from hitl.api import ReviewViewSet
 
@@ -19,6 +26,8 @@ work = SimpleRouter(trailing_slash=False)
 work.register("agents", AgentViewSet)
 work.register("runs", RunViewSet)
 work.register("tools", ToolViewSet)
+work.register("circuits", CircuitViewSet)
+work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")
 work.register("hitl/queue", ReviewViewSet, basename="review")
 
 # Swagger UI writes inline styles.

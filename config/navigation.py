@@ -37,6 +37,11 @@ GROUPS = {
         Link(title="Agents", icon="smart_toy", model="agents.agent"),
         Link(title="Tools", icon="build", model="agents.tool"),
     ),
+    "Limits": (
+        Link(title="Kill switches", icon="emergency_home", model="agents.halt"),
+        Link(title="Circuits", icon="electrical_services", model="agents.circuit"),
+        Link(title="Concurrency caps", icon="speed", model="agents.concurrencycap"),
+    ),
     "Audit": (
         Link(title="Events", icon="history", model="governance.auditevent"),
         Link(title="Checkpoints", icon="verified", model="governance.auditcheckpoint"),

@@ -8,7 +8,7 @@ from agents.dashboard import views
 urlpatterns = [
     path("", views.home, name="home"),
     path("ask/", views.ask, name="ask"),
-    re_path(r"^parts/(?P<name>counts|runs|queue|feed|pending)/$", views.fragment, name="part"),
+    re_path(r"^parts/(?P<name>counts|runs|queue|feed|pending|halts)/$", views.fragment, name="part"),
     path("runs/<uuid:pk>/", views.run, name="run"),
     path("runs/<uuid:pk>/cancel/", views.cancel, name="run-cancel"),
     path(

@@ -127,8 +127,15 @@ def _feed(request: HttpRequest) -> dict[str, Any]:
     return {"events": AuditEvent.objects.order_by("-id")[:FEED]}
 
 
-def _pending(request: HttpRequest) -> dict[str, Any]:
-    return {}  # the number is counted by the template that every page shares
+def _shared(request: HttpRequest) -> dict[str, Any]:
+    return {}  # asked for by the template, which every page shares
 
 
-_PARTS = {"counts": _counts, "runs": _runs, "queue": _queue, "feed": _feed, "pending": _pending}
+_PARTS = {
+    "counts": _counts,
+    "runs": _runs,
+    "queue": _queue,
+    "feed": _feed,
+    "pending": _shared,
+    "halts": _shared,
+}

@@ -5,7 +5,26 @@ from django.db import models
 from django.db.models.functions import Now
 
 from agents.catalog.models import Agent
+from tenants.kernel.context import require_schema
 from tenants.kernel.models import Identified
+from tenants.tenancy.models import PlatformHalt
+
+
+class HaltQuerySet(models.QuerySet["Halt"]):
+    """Questions about kill switches."""
+
+    def standing(self) -> "HaltQuerySet":
+        """Return those that nobody has lifted."""
+        return self.filter(lifted_at=None)
+
+    def over_everything(self) -> list[tuple[str, str]]:
+        """Return the reason and the name behind each switch over all agents here, the platform's too.
+
+        One query.
+        """
+        own = self.standing().filter(agent=None).order_by().values_list("reason", "by__username")
+        platforms = PlatformHalt.objects.filter(schema__in=["", require_schema()], lifted_at=None)
+        return list(own.union(platforms.order_by().values_list("reason", "by"), all=True))
 
 
 class Halt(Identified):
@@ -21,6 +40,8 @@ class Halt(Identified):
     lifted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
+
+    objects = HaltQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

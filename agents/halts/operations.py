@@ -15,7 +15,7 @@ from agents.catalog.models import Agent
 from agents.halts import standing
 from agents.halts.models import Halt
 from agents.runs.models import Run
-from agents.runs.operations import ring
+from agents.runs.operations import entry, ring
 from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import Actor, Subject
@@ -28,6 +28,8 @@ from tenants.tenancy.models import PlatformHalt
 
 TRIP = "agents.add_halt"
 LIFT = "agents.lift_halt"
+MAX_RUN_EVENTS = 1_000
+"""Runs whose pausing is an audit event of its own; the halt's event has the number of all."""
 RING_AT_ONCE = 200
 """Runs rung when a halt is lifted; the sweeper rings the others, so that lifting does not take long."""
 
@@ -96,7 +98,7 @@ def lift(*, halt: Halt, by: Any, now: datetime) -> Halt:
 
 
 def pause_for_halt(halt: Halt, *, now: datetime) -> int:
-    """Pause the queued runs in the halt's scope; return how many.
+    """Pause the queued runs in the halt's scope; return how many. The first 1,000 get an event each.
 
     A run that somebody has locked is passed over: it is being claimed or ended, and a worker that has
     claimed it meets the halt at its next fence.
@@ -109,8 +111,20 @@ def pause_for_halt(halt: Halt, *, now: datetime) -> int:
     paused = Run.objects.filter(pk__in=found, status=Run.Status.QUEUED).update(
         status=Run.Status.PAUSED, pause_reason=reason, updated_at=now
     )
+    _record_paused(found[:MAX_RUN_EVENTS], halt, reason=reason, at=now)
     _publish_runs(found)
     return paused
+
+
+def _record_paused(runs: list[UUID], halt: Halt, *, reason: str, at: datetime) -> None:
+    told = Run.objects.filter(pk__in=runs).select_related("requester")
+    told = told.only("agent_id", "snapshot", "trace_id", "requester__username").order_by("pk")
+    body: JsonObject = {"reason": reason, "halt": str(halt.pk)}
+    entries = [
+        entry(run, "run.paused", at=at, actor=_actor(halt.by), outcome="paused", body=body) for run in told
+    ]
+    if entries:
+        audit.record(*entries)
 
 
 @transaction.atomic
@@ -166,9 +180,13 @@ def _entry(halt: Halt, action: str, *, at: datetime, by: Any, body: JsonObject) 
     return Entry(
         at=at,
         action=action,
-        actor=Actor(kind=by.kind, id=str(by.pk), name=by.username),
+        actor=_actor(by),
         agent_id=str(halt.agent_id or ""),
         agent_name=halt.agent.name if halt.agent else "",
         subject=Subject(kind="halt", id=str(halt.pk)),
         body={"scope": str(halt), "reason": halt.reason, **body},
     )
+
+
+def _actor(person: Any) -> Actor:
+    return Actor(kind=person.kind, id=str(person.pk), name=person.username)

@@ -1,7 +1,9 @@
 """Circuit breakers and concurrency caps of a tenant, shared by all its workers."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from agents.tools.models import Tool
 from tenants.kernel.models import Identified
 
 
@@ -11,6 +13,18 @@ class PartKind(models.TextChoices):
     TOOL = "tool"
     PROVIDER = "provider"
     TENANT = "tenant"
+
+
+def ensure_part(kind: str, name: str) -> None:
+    """Raise ValidationError unless there is such a part: a breaker or a cap of nothing protects nothing."""
+    match kind:
+        case PartKind.TOOL if not Tool.objects.filter(name=name).exists():
+            known = ", ".join(Tool.objects.order_by("name").values_list("name", flat=True))
+            raise ValidationError({"name": f"There is no tool '{name}'. Known: {known}."})
+        case PartKind.PROVIDER if not name:
+            raise ValidationError({"name": "Name the provider."})
+        case PartKind.TENANT if name:
+            raise ValidationError({"name": "Leave it empty: a cap of the tenant counts all its runs."})
 
 
 class Circuit(Identified):
@@ -42,6 +56,14 @@ class Circuit(Identified):
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
 
+    def clean(self) -> None:
+        """Refuse a part that is not there, and thresholds under one."""
+        if self._state.adding:
+            ensure_part(self.kind, self.name)
+        low = [field for field in ("fail_after", "retry_after_s", "close_after") if getattr(self, field) == 0]
+        if low:
+            raise ValidationError(dict.fromkeys(low, "At least 1."))
+
 
 class ConcurrencyCap(Identified):
     """How many calls of a tool or a provider, or runs of the tenant, may be under way at once."""
@@ -58,3 +80,9 @@ class ConcurrencyCap(Identified):
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
+
+    def clean(self) -> None:
+        """Refuse a part that is not there, and a limit under one."""
+        ensure_part(self.kind, self.name)
+        if self.limit == 0:
+            raise ValidationError({"limit": "At least 1; to stop everything, trip a kill switch."})

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from agents.halts.models import Halt
+from agents.resilience.models import Circuit
 from agents.runs import operations as runs
 from governance import gate
 from hitl.reviews import operations as reviews
@@ -42,6 +44,13 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET tools": READERS,
     "GET tools/{name}": READERS,
     "PATCH tools/{name}": frozenset({"alice"}),
+    "GET kill-switches": READERS,
+    "GET kill-switches/{pk}": READERS,
+    "POST kill-switches": frozenset({"alice", "oscar"}),
+    "POST kill-switches/{pk}/lift": frozenset({"alice", "oscar"}),
+    "GET circuits": READERS,
+    "GET circuits/{pk}": READERS,
+    "POST circuits/{pk}/reset": frozenset({"alice", "oscar"}),
     "GET hitl/queue": READERS,
     "GET hitl/queue/{pk}": READERS,
     "POST hitl/queue/{pk}/respond": frozenset({"alice", "bob"}),
@@ -52,6 +61,7 @@ BODIES: dict[str, Any] = {
     "PATCH agents/{pk}": {"config": {}},
     "POST agents/{pk}/execute": {"input": {"query": "go"}},
     "PATCH tools/{name}": {"enabled": True},
+    "POST kill-switches": {"scope": "tenant", "reason": "It refunds too much"},
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
 }
 PREFIX = "/api/v1/"
@@ -77,7 +87,10 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any) -> Call:
     request = ReviewRequest(decision=decision, evidence={}, expires_at=now + timedelta(hours=1))
     review = reviews.request_review(request=request, now=now)
     event = "00000000-0000-7000-8000-000000000000"
+    halt = Halt.objects.create(agent=agent, reason="It refunds too much", by=oscar)
+    circuit = Circuit.objects.create(kind="tool", name="refund_order")
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event}
+    ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")

@@ -12,6 +12,8 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from agents.catalog.models import Agent
+from agents.halts.models import Halt
+from agents.resilience.models import Circuit, ConcurrencyCap
 from agents.runs import operations as runs
 from agents.runs.models import Run
 from agents.tools.models import Tool
@@ -41,6 +43,8 @@ MODEL_OF_API = {
     "hitl": "review",
     "governance": "auditevent",
     "tools": "tool",
+    "kill-switches": "halt",
+    "circuits": "circuit",
 }
 MODEL_OF_PAGE = {"reviews": "review", "runs": "run"}
 BODIES = {
@@ -71,6 +75,9 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
+        "halt": str(Halt.objects.create(agent=agent, reason="only-at-acme", by=oscar).pk),
+        "circuit": str(Circuit.objects.create(kind="tool", name="only-at-acme").pk),
+        "concurrencycap": str(ConcurrencyCap.objects.create(kind="tenant", limit=3).pk),
         "auditevent": str(AuditEvent.objects.latest("id").pk),
         "policydecision": str(PolicyDecision.objects.latest("id").pk),
         "authtoken": AuthToken.objects.create(alice)[0].pk,
@@ -166,7 +173,16 @@ class TestMatrix:
 
 class TestLists:
     @pytest.mark.parametrize(
-        "path", ["agents", "runs", "tools?page_size=200", "hitl/queue", "governance/audit?page_size=200"]
+        "path",
+        [
+            "agents",
+            "runs",
+            "tools?page_size=200",
+            "hitl/queue",
+            "governance/audit?page_size=200",
+            "kill-switches",
+            "circuits",
+        ],  # fmt: skip
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:
         response = as_grace.get(f"/api/v1/{path}")
