@@ -128,6 +128,25 @@ class TestTrip:
         assert (event.actor_name, event.agent_name, event.at) == ("oscar", agent.name, NOW)
         assert event.body == {"scope": agent.name, "reason": "It refunds too much", "paused": queued}
 
+    def test_is_on_record_of_each_run_it_paused(self, oscar: Any, make_run: MakeRun) -> None:
+        run = make_run(trace_id="t")
+        halt = trip(oscar)
+        event = AuditEvent.objects.get(action="run.paused", run_id=run.pk)
+        assert (event.actor_name, event.outcome, event.trace_id) == ("oscar", "paused", "t")
+        assert event.body == {"reason": "Kill switch: It refunds too much (by oscar)", "halt": str(halt.pk)}
+
+    def test_is_on_record_of_the_first_runs_only(
+        self, oscar: Any, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(operations, "MAX_RUN_EVENTS", 2)
+        for _ in range(3):
+            make_run()
+        queued = Run.objects.filter(status="queued").count()
+        halt = trip(oscar)
+        assert AuditEvent.objects.filter(action="run.paused").count() == 2
+        event = AuditEvent.objects.get(action="halt.tripped", subject_id=str(halt.pk))
+        assert event.body["paused"] == queued
+
     @pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\x00b"])
     def test_needs_a_reason(self, oscar: Any, reason: str) -> None:
         with pytest.raises(InvalidInput) as caught:

@@ -182,7 +182,7 @@ class TestLists:
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",
-        ],  # fmt: skip
+        ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:
         response = as_grace.get(f"/api/v1/{path}")
