@@ -7,6 +7,10 @@ from agents.tools.models import Tool
 from tenants.kernel.models import Identified
 
 
+PROVIDERS = ("default",)
+"""Model providers: the endpoint that the operator configured."""
+
+
 class PartKind(models.TextChoices):
     """What a breaker or a cap protects."""
 
@@ -21,8 +25,9 @@ def ensure_part(kind: str, name: str) -> None:
         case PartKind.TOOL if not Tool.objects.filter(name=name).exists():
             known = ", ".join(Tool.objects.order_by("name").values_list("name", flat=True))
             raise ValidationError({"name": f"There is no tool '{name}'. Known: {known}."})
-        case PartKind.PROVIDER if not name:
-            raise ValidationError({"name": "Name the provider."})
+        case PartKind.PROVIDER if name not in PROVIDERS:
+            known = ", ".join(PROVIDERS)
+            raise ValidationError({"name": f"There is no provider '{name}'. Known: {known}."})
         case PartKind.TENANT if name:
             raise ValidationError({"name": "Leave it empty: a cap of the tenant counts all its runs."})
 

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from agents.halts import operations, platform
 from agents.halts.models import Halt
 from agents.resilience.models import Circuit, ConcurrencyCap
+from agents.runs import turns
 from governance.access.models import User
 from governance.audit.models import AuditEvent
 from tenants.kernel.context import platform_context, tenant_context
@@ -278,7 +279,7 @@ class TestCaps:
             ({"kind": "tool", "name": "nothing", "limit": 3}, "There is no tool"),
             ({"kind": "tool", "name": "", "limit": 3}, "There is no tool"),
             ({"kind": "tenant", "name": "acme", "limit": 3}, "Leave it empty"),
-            ({"kind": "provider", "name": "", "limit": 3}, "Name the provider"),
+            ({"kind": "provider", "name": "openai", "limit": 3}, "Known: default."),
             ({"kind": "tenant", "name": "", "limit": 0}, "trip a kill switch"),
         ],
     )
@@ -288,6 +289,10 @@ class TestCaps:
         response = browse(alice).post(f"{CAPS}add/", given)
         assert message in response.content.decode()
         assert not ConcurrencyCap.objects.exists()
+
+    def test_may_be_of_the_provider_that_runs_ask(self, browse: Browse, alice: Any) -> None:
+        browse(alice).post(f"{CAPS}add/", {"kind": "provider", "name": turns.PROVIDER, "limit": 3})
+        assert ConcurrencyCap.objects.get().name == turns.PROVIDER
 
     def test_are_made_changed_and_deleted_by_admins(self, browse: Browse, alice: Any) -> None:
         client = browse(alice)
