@@ -25,7 +25,7 @@ STANDS = "A kill switch stands over this already, tripped by {by}: {reason}"
 LIFT = Button(
     method="lift",
     label="Lift this kill switch",
-    help="Runs that it stopped go on at once, from where they were, unless another one stands over them.",
+    help="Runs that it stopped go on from where they were, within seconds, unless another one stands over them.",
 )
 
 
@@ -109,6 +109,7 @@ class SwitchAdmin(OperationsAdmin, EvidenceAdmin):
     search_fields = ["reason"]
     ordering = [F("lifted_at").desc(nulls_first=True), "-at"]
     actions = ["lift_selected"]
+    add_form_template = "admin/trip.html"
     buttons = (LIFT,)
     operations: Any = operations
     shown = ["scope", "state_label", "why", "tripped_by", "tripped", "lifted"]
@@ -167,12 +168,12 @@ class SwitchAdmin(OperationsAdmin, EvidenceAdmin):
         """Return who tripped it."""
         return str(halt.by)
 
-    @admin.display(description="Tripped (UTC)", ordering="at")
+    @admin.display(description="Tripped (UTC)")
     def tripped(self, halt: Any) -> str:
         """Return the moment to the second."""
         return f"{halt.at:%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="Lifted (UTC)", ordering="lifted_at")
+    @admin.display(description="Lifted (UTC)")
     def lifted(self, halt: Any) -> str:
         """Return when and by whom, if it was."""
         return f"{halt.lifted_at:%Y-%m-%d %H:%M:%S} by {halt.lifted_by}" if halt.lifted_at else ""

@@ -6,7 +6,6 @@ from django.db import models
 from agents.tools.models import Tool
 from tenants.kernel.models import Identified
 
-
 PROVIDERS = ("default",)
 """Model providers: the endpoint that the operator configured."""
 
@@ -84,7 +83,7 @@ class ConcurrencyCap(Identified):
         constraints = [models.UniqueConstraint(fields=["kind", "name"], name="one_cap_per_part")]
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.name}"
+        return f"{self.kind}:{self.name}" if self.name else str(self.kind)
 
     def clean(self) -> None:
         """Refuse a part that is not there, and a limit under one."""

@@ -49,6 +49,12 @@ class Publisher:
         if start:
             asyncio.run_coroutine_threadsafe(self._send_all(), self.loop)
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait until everything put so far was sent or lost, or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while self._sending and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     async def _send_all(self) -> None:
         while True:
             with self._lock:
@@ -66,6 +72,8 @@ class Publisher:
                 await get_channel_layer().group_send(
                     group(schema), {"type": "live.changed", "changes": changes}
                 )
+        except NO_NOTICES as error:
+            logger.warning("%s live updates of %s lost: %s", len(changes), schema, error)
         except Exception:  # the edge of a fire-and-forget notice: log once, never fail the writer
             logger.warning("%s live updates of %s lost", len(changes), schema, exc_info=True)
 

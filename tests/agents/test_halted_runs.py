@@ -13,7 +13,6 @@ from agents.halts import platform
 from agents.halts.models import Halt
 from agents.runs import operations
 from agents.runs.models import Run
-from agents.tools.models import Tool
 from governance.access.models import User
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations as reviews

@@ -9,12 +9,15 @@ from django.utils import timezone
 from agents.catalog.models import Agent
 from agents.halts import operations, platform
 from agents.halts.models import Halt
+from tenants.kernel import live
 from tenants.kernel.context import PUBLIC, platform_context, schema_tenant, tenant_context
 from tenants.kernel.errors import DomainError
 from tenants.kernel.tenants import all_schemas
 from tenants.tenancy.models import PlatformHalt
 
 ALL = ""
+PAGES_S = 1.0
+"""Seconds given to telling open pages; without a broker they find out when they are loaded again."""
 
 
 class Command(BaseCommand):
@@ -60,6 +63,7 @@ class Command(BaseCommand):
                     self._platforms(options)
         except DomainError as error:
             raise CommandError(error.detail) from error
+        live.publisher().flush(PAGES_S)
 
     def _tenants(self, options: dict[str, Any]) -> None:
         by, agent = _person(options["by"]), _agent(options["agent"])
