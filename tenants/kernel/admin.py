@@ -22,9 +22,9 @@ __all__ = [
 
 # Colours of stored words, for `display(label=LABELS)`; a word that is not here is grey.
 LABELS = {
-    **dict.fromkeys(["pending", "waiting", "medium"], "warning"),
+    **dict.fromkeys(["pending", "waiting", "paused", "medium"], "warning"),
     **dict.fromkeys(["queued", "running"], "info"),
-    **dict.fromkeys(["approved", "succeeded"], "success"),
+    **dict.fromkeys(["approved", "answered", "succeeded"], "success"),
     **dict.fromkeys(["rejected", "failed", "high", "critical"], "danger"),
 }
 
