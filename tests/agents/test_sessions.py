@@ -19,7 +19,7 @@ def ask(agent: Any, oscar: Any) -> Ask:
     """Return a function that starts a run in a session."""
 
     def start(query: str, session: str = "s1", *, user: Any = None) -> Run:
-        given = {"input": {"query": query}, "session_id": session, "trace_id": "0" * 32}
+        given: dict[str, Any] = {"input": {"query": query}, "session_id": session, "trace_id": "0" * 32}
         return operations.start(agent=agent, user=user or oscar, now=NOW, **given)
 
     return start
@@ -53,7 +53,10 @@ class TestQuestions:
         ask("one"), ask("alone", "")
         other, last, hers = ask("elsewhere", "s2"), ask("two"), ask("hers", user=alice)
         assert list(latest_runs(Run.objects.filter(session_id__in=["s1", "s2"]))) == [hers, last, other]
-        assert [run.run_count for run in latest_runs(Run.objects.filter(requester=oscar))] == [2, 1]
+        assert list(latest_runs(Run.objects.filter(requester=oscar)).values_list("run_count", flat=True)) == [
+            2,
+            1,
+        ]
 
 
 class TestPages:
