@@ -19,9 +19,7 @@ from tenants.templatetags.display import inert
 class ReviewAdmin(EvidenceAdmin):
     """The reviewer's queue."""
 
-    list_display = [
-        "asks", "kind_label", "about", "risk_label", "status_label", "requested_by", "agent_name", "waiting"
-    ]  # fmt: skip
+    list_display = ["asks", "about", "risk_label", "status_label", "requested_by", "agent_name", "waiting"]
     list_filter = ["status", "kind", "risk", "tool"]
     search_fields = ["tool", "agent_name", "requester__username"]
     list_select_related = ["requester"]
@@ -34,11 +32,6 @@ class ReviewAdmin(EvidenceAdmin):
     def asks(self, review: Review) -> str:
         """Return what people are asked."""
         return inert(headline(review))
-
-    @display(description="Kind", label=True)  # type: ignore[untyped-decorator]  # untyped upstream
-    def kind_label(self, review: Review) -> str:
-        """Return the kind as a label."""
-        return review.get_kind_display()
 
     @admin.display(description="About")
     def about(self, review: Review) -> str:
