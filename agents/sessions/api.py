@@ -12,13 +12,14 @@ class SessionSerializer(serializers.ModelSerializer[Run]):
 
     agent = serializers.UUIDField(source="agent_id")
     requester = serializers.CharField(source="requester.username")
+    opening = serializers.CharField(help_text="The first request.")
     runs = serializers.IntegerField(source="run_count")
     last_run = serializers.UUIDField(source="pk")
     last_run_at = serializers.DateTimeField(source="created_at")
 
     class Meta:
         model = Run
-        fields = ["session_id", "agent", "requester", "runs", "last_run", "last_run_at", "status"]
+        fields = ["session_id", "agent", "requester", "opening", "runs", "last_run", "last_run_at", "status"]
 
 
 class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped upstream

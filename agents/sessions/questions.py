@@ -1,6 +1,7 @@
 """Questions about sessions. A session has no row of its own: its runs share requester, agent and session_id."""
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
 
 from agents.runs.models import Run
 
@@ -8,13 +9,17 @@ SAME = {name: OuterRef(name) for name in ("requester", "agent", "session_id")}
 
 
 def latest_runs(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Return those of `runs` that are the last of their session, with its size as `run_count`."""
+    """Return those of `runs` that are the last of their session.
+
+    With the session's size as `run_count` and its first request as `opening`.
+    """
     session = Run.objects.filter(**SAME).order_by()
     size = session.values("session_id").annotate(size=Count("pk")).values("size")
+    opening = session.order_by("pk").values(query=KeyTextTransform("query", "input"))[:1]
     return (
         runs.exclude(session_id="")
         .exclude(Exists(session.filter(pk__gt=OuterRef("pk"))))
-        .annotate(run_count=Subquery(size))
+        .annotate(run_count=Subquery(size), opening=Subquery(opening))
         .order_by("-pk")
     )
 
