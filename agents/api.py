@@ -4,6 +4,7 @@ from agents.catalog.api import AgentViewSet
 from agents.halts.api import KillSwitchViewSet
 from agents.resilience.api import CircuitViewSet
 from agents.runs.api import ExecuteView, RunViewSet
+from agents.sessions.api import SessionViewSet
 from agents.tools.api import ToolViewSet
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "ExecuteView",
     "KillSwitchViewSet",
     "RunViewSet",
+    "SessionViewSet",
     "ToolViewSet",
 ]

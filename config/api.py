@@ -13,6 +13,7 @@ from agents.api import (
     ExecuteView,
     KillSwitchViewSet,
     RunViewSet,
+    SessionViewSet,
     ToolViewSet,
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
@@ -25,6 +26,7 @@ evidence.register("governance/audit", AuditEventViewSet, basename="audit-event")
 work = SimpleRouter(trailing_slash=False)
 work.register("agents", AgentViewSet)
 work.register("runs", RunViewSet)
+work.register("sessions", SessionViewSet, basename="session")
 work.register("tools", ToolViewSet)
 work.register("circuits", CircuitViewSet)
 work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")

@@ -18,6 +18,7 @@ from agents.runs.models import Run
 from governance.audit.models import AuditEvent
 from hitl.reviews.models import Review
 from tenants.kernel.errors import DomainError
+from tenants.kernel.models import uuid7
 
 RUNS, FEED, QUEUE = 15, 20, 10
 
@@ -39,7 +40,7 @@ def fragment(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def ask(request: HttpRequest) -> HttpResponse:
-    """Start a run and show it; who comes back here from signing in finds the form."""
+    """Start a run in a session of its own and show it; who comes back from signing in finds the form."""
     if request.method == "GET":
         return HttpResponseRedirect(reverse("home"))
     agent = get_object_or_404(Agent, pk=request.POST.get("agent", ""))
@@ -49,6 +50,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             agent=agent,
             user=request.user,
             input={"query": query},
+            session_id=str(uuid7()),
             trace_id=request.trace_id,  # type: ignore[attr-defined]
             now=timezone.now(),
         )
@@ -65,12 +67,16 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
     """Show a run, live; an htmx request gets its changing part."""
     item = get_object_or_404(Run.objects.select_related("agent", "requester"), pk=pk)
     steps = list(item.steps.all())
+    asked = list(Review.objects.filter(run_id=item.pk).order_by("pk"))
     context = {
         "run": item,
-        "steps": [{**told, "step": step} for told, step in zip(engine.story(steps), steps, strict=True)],
-        "may_cancel": item.status not in Run.ENDED
-        and (item.requester_id == request.user.pk or request.user.has_perm("agents.cancel_run")),
-        "ended": item.status in Run.ENDED,
+        "steps": [
+            {**told, "step": step, "reviews": [review for review in asked if review.step_id == step.pk]}
+            for told, step in zip(engine.story(steps), steps, strict=True)
+        ],
+        "pending": [review for review in asked if review.status == Review.Status.PENDING],
+        "next_try": steps[-1].attempts + 1 if steps else 1,
+        **_may(item, request.user),
     }
     template = "dashboard/_run.html" if request.headers.get("HX-Request") else "dashboard/run.html"
     return render(request, template, context)
@@ -78,14 +84,35 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, pk: str) -> HttpResponse:
-    """Cancel a run and show it."""
+def steer(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
+    """Pause, resume or cancel a run and show it."""
     item = get_object_or_404(Run.objects.select_related("requester"), pk=pk)
+    now = timezone.now()
     try:
-        operations.cancel(run=item, user=request.user, now=timezone.now())
+        match verb:
+            case "pause":
+                reason = request.POST.get("reason", "")
+                operations.pause(run=item, user=request.user, reason=reason, now=now)
+            case "resume":
+                operations.resume(run=item, user=request.user, now=now)
+            case _:
+                operations.cancel(run=item, user=request.user, now=now)
     except DomainError as error:
         return render(request, "error.html", {"error": error}, status=error.status)
     return HttpResponseRedirect(reverse("run", args=[item.pk]))
+
+
+def _may(run: Run, user: Any) -> dict[str, bool]:
+    """Return what the person may do with the run now; the operations have the last word."""
+    mine = run.requester_id == user.pk
+    alive = run.status not in Run.ENDED
+    may_pause = alive and (mine or user.has_perm("agents.pause_run"))
+    paused = run.status == Run.Status.PAUSED or run.pause_requested
+    return {
+        "may_cancel": alive and (mine or user.has_perm("agents.cancel_run")),
+        "may_pause": may_pause and not paused,
+        "may_resume": may_pause and paused,
+    }
 
 
 def _home(request: HttpRequest) -> dict[str, Any]:
@@ -103,6 +130,7 @@ def _counts(request: HttpRequest) -> dict[str, Any]:
     by_status = Run.objects.aggregate(
         running=Count("pk", filter=Q(status__in=[Run.Status.QUEUED, Run.Status.RUNNING])),
         waiting=Count("pk", filter=Q(status=Run.Status.WAITING)),
+        paused=Count("pk", filter=Q(status=Run.Status.PAUSED)),
         succeeded=Count("pk", filter=Q(status=Run.Status.SUCCEEDED)),
         failed=Count("pk", filter=Q(status=Run.Status.FAILED)),
     )

@@ -212,6 +212,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "agents.runs.models.Run.Status"},
 }
 UNFOLD = {
     "SITE_TITLE": "Countersign",

@@ -11,15 +11,16 @@ from django.utils.timesince import timesince
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel
 from hitl.reviews.views import review_page
+from hitl.templatetags.reviews import gist, headline
 from tenants.kernel.admin import LABELS, EvidenceAdmin, display
-from tenants.templatetags.display import inert, one_line
+from tenants.templatetags.display import inert
 
 
 class ReviewAdmin(EvidenceAdmin):
     """The reviewer's queue."""
 
-    list_display = ["tool", "call", "risk_label", "status_label", "requested_by", "agent_name", "waiting"]
-    list_filter = ["status", "risk", "tool"]
+    list_display = ["asks", "about", "risk_label", "status_label", "requested_by", "agent_name", "waiting"]
+    list_filter = ["status", "kind", "risk", "tool"]
     search_fields = ["tool", "agent_name", "requester__username"]
     list_select_related = ["requester"]
 
@@ -27,10 +28,15 @@ class ReviewAdmin(EvidenceAdmin):
         """Return the most pressing first."""
         return Review.objects.queue_order()
 
-    @admin.display(description="Arguments")
-    def call(self, review: Review) -> str:
-        """Return the beginning of the arguments; the review page shows them whole."""
-        return inert(one_line(review.ordered_arguments, limit=80))
+    @admin.display(description="Question", ordering="tool")
+    def asks(self, review: Review) -> str:
+        """Return what people are asked."""
+        return inert(headline(review))
+
+    @admin.display(description="About")
+    def about(self, review: Review) -> str:
+        """Return the beginning of what it is about; the review page shows it whole."""
+        return inert(gist(review, limit=80))
 
     @display(description="Risk", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def risk_label(self, review: Review) -> str:

@@ -61,9 +61,17 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
 class RespondInput(serializers.Serializer[None]):
     """A decision, about the version that the reviewer saw."""
 
-    decision = serializers.ChoiceField(choices=[verb.value for verb in DecisionVerb])
+    decision = serializers.ChoiceField(
+        choices=[verb.value for verb in DecisionVerb],
+        help_text="Which of them, depends on the review's kind: see its `allowed_decisions`.",
+    )
     arguments = serializers.JSONField(required=False, help_text="The complete new arguments, for edit.")
-    message = serializers.CharField(required=False, allow_blank=True, max_length=4000)
+    message = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=4000,
+        help_text="Required for reject, it_happened, it_did_not and respond.",
+    )
     version = serializers.IntegerField(required=False)
     digest = serializers.CharField(required=False, max_length=64)
 
@@ -76,7 +84,7 @@ class ReviewFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped u
 
     class Meta:
         model = Review
-        fields = ["status", "priority", "risk"]
+        fields = ["status", "kind", "priority", "risk"]
 
 
 class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Review]):
@@ -90,7 +98,11 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @extend_schema(request=RespondInput, responses=ReviewSerializer)
     @action(detail=True, methods=["post"])
     def respond(self, request: Request, pk: str) -> HttpResponse:
-        """Approve, edit or reject. 409 when decided or changed meanwhile, 403 when not yours to decide."""
+        """Say one of the review's `allowed_decisions`.
+
+        409 when it was decided or changed meanwhile, 403 when it is not yours to decide, 422 when the word
+        is for another kind of review or its message is missing.
+        """
         data = RespondInput(data=request.data)
         data.is_valid(raise_exception=True)
         given = data.validated_data

@@ -30,7 +30,7 @@ from hitl.reviews.models import Review, Vote
 from hitl.reviews.quorum import Verdict
 from hitl.reviews.signals import review_decided
 from hitl.reviews.types import Answer, DecisionVerb, Response, ReviewRequest
-from tenants.kernel import live
+from tenants.kernel import failpoints, live
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import DomainError, InvalidInput, NotFound, PermissionMissing, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
@@ -284,6 +284,8 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
     live.publish_on_commit("reviews", review.pk)
     if decided:
         review_decided.send(sender=Review, review=review)
+        failpoints.hit("review.decided")
+        transaction.on_commit(lambda: failpoints.hit("review.decision-committed"))
     return review
 
 

@@ -16,13 +16,11 @@ from hitl.reviews import operations, quorum
 from hitl.reviews.forms import ArgumentsForm
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.wording import WORDS
 from tenants.kernel.errors import DomainError, InvalidInput
 
-DONE = {
-    DecisionVerb.APPROVE: "Approved.",
-    DecisionVerb.EDIT: "Approved with your changes.",
-    DecisionVerb.REJECT: "Rejected.",
-}
+SHOWN_APART = frozenset({"requester", "query", "agent", "steps", "usage", "preview"})
+"""Members of the evidence that have a place of their own on the page."""
 
 
 @login_required
@@ -62,7 +60,7 @@ def review_page(request: HttpRequest, pk: str, *, channel: Channel) -> HttpRespo
             error = raised
         else:
             if verb is not None:
-                messages.success(request, DONE[verb])
+                messages.success(request, WORDS[item.kind][verb].done)
                 return HttpResponseRedirect(request.path)
         item.refresh_from_db()
         if not form.is_bound:
@@ -78,7 +76,7 @@ def _decide(request: HttpRequest, item: Review, form: ArgumentsForm, channel: Ch
         verb = DecisionVerb(request.POST.get("decision", ""))
         version = int(request.POST.get("version", ""))
     except ValueError as error:
-        raise InvalidInput("Choose approve, edit or reject on the page of the review.") from error
+        raise InvalidInput("Choose one of the buttons on the page of the review.") from error
     arguments = None
     if verb is DecisionVerb.EDIT:
         if not form.is_valid():
@@ -132,7 +130,14 @@ def _context(
         "why_not": actions.why_not,
         "arguments": [_argument(item, name) for name in item.argument_names],
         "arguments_json": json.dumps(item.ordered_arguments, ensure_ascii=False, indent=2),
-        "votes": item.votes.select_related("reviewer").order_by("id"),
+        "votes": [
+            {"vote": vote, "word": WORDS[item.kind][DecisionVerb(vote.decision)]}
+            for vote in item.votes.select_related("reviewer").order_by("id")
+        ],
+        "others": Review.objects.filter(step_id=item.step_id).exclude(pk=item.pk).order_by("id"),
+        "evidence_more": {
+            name: value for name, value in item.evidence.items() if name not in SHOWN_APART and value
+        },
         "approvals": quorum.approvals(item.ballots(), digest=item.digest),
         "remaining_s": int(item.remaining(now).total_seconds()),
         "effect": AuditEvent.objects.filter(

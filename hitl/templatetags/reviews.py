@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 
 from hitl.reviews.models import Review
+from tenants.templatetags.display import one_line, words
 
 register = template.Library()
 
@@ -16,3 +17,24 @@ def pending_reviews(context: dict[str, Any]) -> int | None:
     if request is None or not request.user.has_perm("hitl.view_review"):
         return None
     return Review.objects.pending().count()
+
+
+@register.filter
+def headline(review: Review) -> str:
+    """Return what a review asks, in few words, for lists and titles."""
+    match review.kind:
+        case Review.Kind.OUTCOME:
+            return f"Did this happen? {words(review.tool)}"
+        case Review.Kind.HANDOFF:
+            return "A run needs a person"
+        case _:
+            return words(review.tool)
+
+
+@register.filter
+def gist(review: Review, limit: int = 160) -> str:
+    """Return what a review is about as one line: the call's arguments, or what went wrong with a run."""
+    if review.kind != Review.Kind.HANDOFF:
+        return one_line(review.ordered_arguments, limit=limit)
+    line = " ".join(review.reason.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -1,4 +1,4 @@
-// Forms that ask for a second press, forms that are sent once, and Ctrl+Enter. All of them work without this.
+// Buttons that ask for a second press (data-arm), forms that are sent once, and Ctrl+Enter. All of them work without this.
 
 import { announce } from "./live.js";
 
@@ -7,28 +7,29 @@ const DOUBLE_CLICK_MS = 400;
 const armedAt = new WeakMap();
 const timers = new WeakMap();
 
-export function isArmed(form) {
-  return armedAt.has(form);
+export function isArmed(button) {
+  return armedAt.has(button);
 }
 
-export function arm(form) {
-  const button = form.querySelector("button[type=submit]");
-  armedAt.set(form, performance.now());
+export function arm(button) {
+  for (const other of button.form.querySelectorAll("button[data-arm]")) disarm(other);
+  armedAt.set(button, performance.now());
   button.dataset.label ??= button.textContent;
-  button.textContent = form.dataset.arm;
+  button.textContent = button.dataset.arm;
   button.classList.add("is-armed");
-  announce(form.dataset.arm);
-  clearTimeout(timers.get(form));
-  timers.set(form, setTimeout(() => disarm(form), ARMED_MS));
+  announce(button.dataset.arm);
+  clearTimeout(timers.get(button));
+  timers.set(button, setTimeout(() => disarm(button), ARMED_MS));
 }
 
-function disarm(form) {
-  const button = form.querySelector("button[type=submit]");
-  if (!armedAt.has(form) || form.dataset.sent) return;
-  armedAt.delete(form);
+function disarm(button) {
+  if (!armedAt.has(button) || button.form?.dataset.sent) return;
+  armedAt.delete(button);
   button.textContent = button.dataset.label;
   button.classList.remove("is-armed");
 }
+
+const submitters = (form) => form.querySelectorAll("button[type=submit]");
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -36,21 +37,22 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (form.dataset.arm) {
-    if (!isArmed(form)) {
+  const button = event.submitter ?? submitters(form)[0];
+  if (button?.dataset.arm) {
+    if (!isArmed(button)) {
       event.preventDefault();
-      arm(form);
+      arm(button);
       return;
     }
     // The second half of a double click is not a second thought.
-    if (performance.now() - armedAt.get(form) < DOUBLE_CLICK_MS) {
+    if (performance.now() - armedAt.get(button) < DOUBLE_CLICK_MS) {
       event.preventDefault();
       return;
     }
   }
-  if (form.hasAttribute("data-once") || form.dataset.arm) {
+  if (form.hasAttribute("data-once") || button?.dataset.arm) {
     form.dataset.sent = "1";
-    form.querySelector("button[type=submit]").setAttribute("aria-disabled", "true");
+    for (const one of submitters(form)) one.setAttribute("aria-disabled", "true");
   }
 });
 
@@ -58,14 +60,16 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;
-    form.querySelector("button[type=submit]").removeAttribute("aria-disabled");
-    disarm(form);
+    for (const button of submitters(form)) {
+      button.removeAttribute("aria-disabled");
+      disarm(button);
+    }
   }
 });
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
-    for (const form of document.querySelectorAll("form[data-arm]")) disarm(form);
+    for (const button of document.querySelectorAll("button[data-arm]")) disarm(button);
   }
   const field = event.target;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.matches?.("textarea#query")) {

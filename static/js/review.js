@@ -10,6 +10,7 @@ const WHY = {
   pending: "The action or its votes are not what this page shows.",
   approved: "Somebody approved it.",
   rejected: "Somebody rejected it.",
+  answered: "Somebody answered it.",
   expired: "Its time is over.",
   cancelled: "Its run was cancelled.",
 };
@@ -17,13 +18,12 @@ const WHY = {
 function approve() {
   const button = document.getElementById("approve");
   if (!button || button.form.hidden) return false;
-  const form = button.form;
-  if (document.activeElement === button && (isArmed(form) || !form.dataset.arm)) {
-    form.requestSubmit(button);
+  if (document.activeElement === button && (isArmed(button) || !button.dataset.arm)) {
+    button.form.requestSubmit(button);
     return true;
   }
   button.focus();
-  if (form.dataset.arm) arm(form);
+  if (button.dataset.arm) arm(button);
   return true;
 }
 
@@ -35,10 +35,10 @@ function edit() {
   return true;
 }
 
-function focus(id) {
-  const element = document.getElementById(id);
-  element?.focus();
-  return Boolean(element);
+function write() {
+  const field = document.querySelector("#decision textarea[aria-keyshortcuts=r]");
+  field?.focus();
+  return Boolean(field);
 }
 
 function follow(id) {
@@ -50,7 +50,7 @@ function follow(id) {
 shortcuts({
   a: approve,
   e: edit,
-  r: () => focus("reject-message"),
+  r: write,
   o: () => follow("open-run"),
   n: () => follow("next"),
 });

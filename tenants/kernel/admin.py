@@ -32,9 +32,9 @@ __all__ = [
 
 # Colours of stored words, for `display(label=LABELS)`; a word that is not here is grey.
 LABELS = {
-    **dict.fromkeys(["pending", "waiting", "medium", "half_open"], "warning"),
+    **dict.fromkeys(["pending", "waiting", "paused", "medium", "half_open"], "warning"),
     **dict.fromkeys(["queued", "running"], "info"),
-    **dict.fromkeys(["approved", "succeeded", "closed"], "success"),
+    **dict.fromkeys(["approved", "answered", "succeeded", "closed"], "success"),
     **dict.fromkeys(["rejected", "failed", "high", "critical", "open", "standing"], "danger"),
 }
 

@@ -35,13 +35,22 @@ def browser(acme: Any, person: Any) -> Any:
 
 class TestPages:
     def test_need_a_sign_in(self, run: Run, browser: Any) -> None:
-        for path in ["/", "/reviews/", "/runs/{pk}/", "/parts/runs/", "/parts/feed/", "/ask/"]:
+        for path in [
+            "/",
+            "/reviews/",
+            "/runs/{pk}/",
+            "/parts/runs/",
+            "/parts/feed/",
+            "/ask/",
+            "/sessions/",
+            "/sessions/{pk}/",
+        ]:
             response = browser("anonymous").get(path.format(pk=run.pk))
             assert response.status_code == 302
             assert response["Location"].startswith("/login/")
 
     def test_of_the_work_need_the_right(self, run: Run, browser: Any) -> None:
-        for path in ["/reviews/", "/runs/{pk}/"]:
+        for path in ["/reviews/", "/runs/{pk}/", "/sessions/", "/sessions/{pk}/"]:
             assert browser("charlie").get(path.format(pk=run.pk)).status_code == 403
             assert browser("vera").get(path.format(pk=run.pk)).status_code == 200
 
@@ -58,7 +67,19 @@ class TestPages:
         assert browser("vera").get("/parts/feed/").context["events"] is None
 
     @pytest.mark.parametrize(
-        "path", ["/", "/reviews/", "/runs/{pk}/", "/runs/{pk}/cancel/", "/ask/", "/logout/"]
+        "path",
+        [
+            "/",
+            "/reviews/",
+            "/runs/{pk}/",
+            "/runs/{pk}/cancel/",
+            "/runs/{pk}/pause/",
+            "/runs/{pk}/resume/",
+            "/sessions/",
+            "/sessions/{pk}/",
+            "/ask/",
+            "/logout/",
+        ],
     )
     @pytest.mark.parametrize("method", ["get", "head"])
     def test_are_changed_by_no_scanner(self, run: Run, browser: Any, path: str, method: str) -> None:
@@ -107,6 +128,35 @@ class TestCancel:
         assert run.status == Run.Status.QUEUED
         assert browser("oscar").post(f"/runs/{run.pk}/cancel/").status_code == 302
         assert browser("oscar").post(f"/runs/{run.pk}/cancel/").status_code == 409
+
+
+class TestPause:
+    @pytest.mark.parametrize("verb", ["pause", "resume"])
+    def test_is_for_the_requester_and_those_with_the_right(self, run: Run, browser: Any, verb: str) -> None:
+        for who in ("bob", "vera", "charlie"):
+            assert browser(who).post(f"/runs/{run.pk}/{verb}/").status_code == 403
+        run.refresh_from_db()
+        assert run.status == Run.Status.QUEUED
+
+    def test_is_shown_with_its_reason_and_taken_back(self, run: Run, browser: Any) -> None:
+        alice = browser("alice")
+        page = alice.post(f"/runs/{run.pk}/pause/", {"reason": "ask finance first"}, follow=True)
+        assert "ask finance first (by alice)" in page.content.decode()
+        assert (page.context["may_pause"], page.context["may_resume"]) == (False, True)
+        assert alice.post(f"/runs/{run.pk}/pause/").status_code == 409
+        page = alice.post(f"/runs/{run.pk}/resume/", follow=True)
+        assert (page.context["run"].status, page.context["may_pause"]) == ("queued", True)
+        assert alice.post(f"/runs/{run.pk}/resume/").status_code == 409
+
+    def test_of_a_running_step_waits_for_its_end(self, run: Run, browser: Any) -> None:
+        Run.objects.filter(pk=run.pk).update(status=Run.Status.RUNNING)
+        page = browser("oscar").post(f"/runs/{run.pk}/pause/", follow=True)
+        assert "Pausing…" in page.content.decode()
+        assert "Keep running" in page.content.decode()
+
+    def test_is_not_offered_to_those_who_may_not(self, run: Run, browser: Any) -> None:
+        context = browser("vera").get(f"/runs/{run.pk}/").context
+        assert not (context["may_pause"] or context["may_resume"] or context["may_cancel"])
 
 
 class TestSignIn:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from agents.halts.models import Halt
 from agents.resilience.models import Circuit
 from agents.runs import operations as runs
+from agents.runs.models import Run
 from governance import gate
 from hitl.reviews import operations as reviews
 from hitl.reviews.types import ReviewRequest
@@ -41,6 +42,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST runs/{pk}/cancel": frozenset({"alice", "oscar"}),
     "POST runs/{pk}/pause": frozenset({"alice", "oscar"}),
     "POST runs/{pk}/resume": frozenset({"alice", "oscar"}),
+    "GET sessions": READERS,
     "GET tools": READERS,
     "GET tools/{name}": READERS,
     "PATCH tools/{name}": frozenset({"alice"}),
@@ -100,6 +102,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any) -> Call:
             from governance.audit.models import AuditEvent
 
             url = url.replace(event, str(AuditEvent.objects.latest("id").pk))
+        if endpoint == "POST runs/{pk}/resume":
+            Run.objects.filter(pk=run.pk).update(status=Run.Status.PAUSED)
         return client.generic(method, url, *_body(endpoint))
 
     return go

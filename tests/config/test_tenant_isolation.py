@@ -46,7 +46,7 @@ MODEL_OF_API = {
     "kill-switches": "halt",
     "circuits": "circuit",
 }
-MODEL_OF_PAGE = {"reviews": "review", "runs": "run"}
+MODEL_OF_PAGE = {"reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},
     "review-respond": {"decision": "approve"},
@@ -60,7 +60,9 @@ Ids = dict[str, str]
 def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     """Return the id of an object of Acme's for each model; serial keys are numbers that only Acme has."""
     now = timezone.now()
-    run = runs.start(agent=agent, user=oscar, input={"query": "go"}, trace_id="0" * 32, now=now)
+    run = runs.start(
+        agent=agent, user=oscar, input={"query": "go"}, session_id="only-at-acme", trace_id="0" * 32, now=now
+    )
     decision = gate.authorize(proposal(agent=agent, user=oscar), now=now)
     request = ReviewRequest(decision=decision, evidence={}, expires_at=now + timedelta(hours=1))
     review = reviews.request_review(request=request, now=now)
@@ -177,6 +179,7 @@ class TestLists:
         [
             "agents",
             "runs",
+            "sessions",
             "tools?page_size=200",
             "hitl/queue",
             "governance/audit?page_size=200",
@@ -193,7 +196,7 @@ class TestLists:
 
     @pytest.mark.parametrize("key", ["run", "agent"])
     def test_filtered_by_another_tenants_object_are_empty(self, ids: Ids, as_grace: Client, key: str) -> None:
-        paths = {"run": ["hitl/queue", "governance/audit"], "agent": ["runs"]}[key]
+        paths = {"run": ["hitl/queue", "governance/audit"], "agent": ["runs", "sessions"]}[key]
         for path in paths:
             response = as_grace.get(f"/api/v1/{path}", {key: ids[key]})
             assert response.json()["results"] == []

@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 
 from governance import gate
+from governance.types import Risk, RunRef, UserRef
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel, DecisionVerb, Response, ReviewRequest
+from tenants.kernel.models import uuid7
 from tests.governance.samples import NOW, proposal
 
 TTL = timedelta(hours=1)
 Open = Callable[..., Review]
 Say = Callable[..., Review]
+Ask = Callable[..., Review]
+HandOff = Callable[..., Review]
 
 
 @pytest.fixture
@@ -57,3 +61,40 @@ def say() -> Say:
         return operations.respond(review_id=review.pk, reviewer=who, response=given, now=at)
 
     return respond
+
+
+@pytest.fixture
+def ask(agent: Any, oscar: Any) -> Ask:
+    """Return a function that asks whether a refund, cut off while it ran, happened."""
+
+    def make(*, user: Any = None, required: int = 1) -> Review:
+        return operations.ask_outcome(
+            request=proposal(agent=agent, user=user or oscar),
+            risk=Risk.HIGH,
+            required=required,
+            message="The worker died while refund_order ran.",
+            evidence={"query": "refund, please"},
+            expires_at=NOW + timedelta(hours=1),
+            now=NOW,
+        )
+
+    return make
+
+
+@pytest.fixture
+def hand_off(agent: Any, oscar: Any) -> HandOff:
+    """Return a function that hands a failed run over."""
+
+    def make(*, user: Any = None) -> Review:
+        asker = user or oscar
+        return operations.hand_off(
+            run=RunRef(run_id=str(uuid7()), step_id=str(uuid7()), trace_id="0" * 32),
+            user=UserRef(id=asker.pk, name=asker.username),
+            agent=agent.ref(),
+            subject="lookup_order failed 3 times",
+            evidence={"query": "where is my order?"},
+            expires_at=NOW + timedelta(hours=1),
+            now=NOW,
+        )
+
+    return make

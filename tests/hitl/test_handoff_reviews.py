@@ -1,43 +1,22 @@
 """A run failed again and again: a person answers it, guides the agent or gives up."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from governance import gate
 from governance.audit.models import AuditEvent
-from governance.types import Effect, RunRef, UserRef
+from governance.types import Effect
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.operations import AlreadyDecided, ApprovalNotUsable, answer_of, available_actions
 from hitl.reviews.types import Answer, DecisionVerb
 from tenants.kernel.errors import InvalidInput, PermissionMissing
-from tenants.kernel.models import uuid7
 from tests.governance.samples import NOW
 
 HandOff = Callable[..., Review]
 Say = Callable[..., Review]
-
-
-@pytest.fixture
-def hand_off(agent: Any, oscar: Any) -> HandOff:
-    """Return a function that hands a failed run over."""
-
-    def make(*, user: Any = None) -> Review:
-        asker = user or oscar
-        return operations.hand_off(
-            run=RunRef(run_id=str(uuid7()), step_id=str(uuid7()), trace_id="0" * 32),
-            user=UserRef(id=asker.pk, name=asker.username),
-            agent=agent.ref(),
-            subject="lookup_order failed 3 times",
-            evidence={"query": "where is my order?"},
-            expires_at=NOW + timedelta(hours=1),
-            now=NOW,
-        )
-
-    return make
 
 
 class TestHandOff:

@@ -8,7 +8,7 @@ import pytest
 
 from governance import gate
 from governance.audit.models import AuditEvent
-from governance.types import Effect, Risk
+from governance.types import Effect
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.operations import (
@@ -22,28 +22,10 @@ from hitl.reviews.operations import (
 )
 from hitl.reviews.types import Answer, DecisionVerb
 from tenants.kernel.errors import InvalidInput, NotFound, PermissionMissing
-from tests.governance.samples import NOW, proposal
+from tests.governance.samples import NOW
 
 Ask = Callable[..., Review]
 Say = Callable[..., Review]
-
-
-@pytest.fixture
-def ask(agent: Any, oscar: Any) -> Ask:
-    """Return a function that asks whether a refund, cut off while it ran, happened."""
-
-    def make(*, user: Any = None, required: int = 1) -> Review:
-        return operations.ask_outcome(
-            request=proposal(agent=agent, user=user or oscar),
-            risk=Risk.HIGH,
-            required=required,
-            message="The worker died while refund_order ran.",
-            evidence={"query": "refund, please"},
-            expires_at=NOW + timedelta(hours=1),
-            now=NOW,
-        )
-
-    return make
 
 
 class TestAsk:

@@ -1,0 +1,1 @@
+"""Sessions: the runs of one person with one agent that belong together."""
