@@ -2,6 +2,13 @@
 
 from agents.catalog.api import AgentViewSet
 from agents.runs.api import ExecuteView, RunViewSet
-from agents.tools.api import ToolViewSet
+from agents.tools.api import ToolSecretViewSet, ToolServerViewSet, ToolViewSet
 
-__all__ = ["AgentViewSet", "ExecuteView", "RunViewSet", "ToolViewSet"]
+__all__ = [
+    "AgentViewSet",
+    "ExecuteView",
+    "RunViewSet",
+    "ToolSecretViewSet",
+    "ToolServerViewSet",
+    "ToolViewSet",
+]

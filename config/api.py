@@ -7,7 +7,14 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from agents.api import AgentViewSet, ExecuteView, RunViewSet, ToolViewSet
+from agents.api import (
+    AgentViewSet,
+    ExecuteView,
+    RunViewSet,
+    ToolSecretViewSet,
+    ToolServerViewSet,
+    ToolViewSet,
+)
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
 from hitl.api import ReviewViewSet
 
@@ -18,6 +25,8 @@ evidence.register("governance/audit", AuditEventViewSet, basename="audit-event")
 work = SimpleRouter(trailing_slash=False)
 work.register("agents", AgentViewSet)
 work.register("runs", RunViewSet)
+work.register("tools/servers", ToolServerViewSet)
+work.register("tools/secrets", ToolSecretViewSet)
 work.register("tools", ToolViewSet)
 work.register("hitl/queue", ReviewViewSet, basename="review")
 

@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.server.reply(self)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
 
     def log_message(self, *_arguments: Any) -> None:
         """Say nothing."""
