@@ -6,9 +6,11 @@ from agents.catalog.admin import AgentAdmin
 from agents.catalog.models import Agent
 from agents.runs.admin import RunAdmin
 from agents.runs.models import Run
-from agents.tools.admin import ToolAdmin
-from agents.tools.models import Tool
+from agents.tools.admin import ToolAdmin, ToolSecretAdmin, ToolServerAdmin
+from agents.tools.models import Tool, ToolSecret, ToolServer
 
 admin.site.register(Agent, AgentAdmin)
 admin.site.register(Run, RunAdmin)
 admin.site.register(Tool, ToolAdmin)
+admin.site.register(ToolServer, ToolServerAdmin)
+admin.site.register(ToolSecret, ToolSecretAdmin)

@@ -201,15 +201,11 @@ class ToolSecretViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ToolSecre
     lookup_field = "name"
 
     def create(self, request: Request) -> Response:
-        """Store a new credential."""
+        """Store a new credential. An Idempotency-Key is not kept: its record would hold a digest of the value."""
         data = ToolSecretSerializer(data=request.data)
         data.is_valid(raise_exception=True)
-
-        def make() -> tuple[int, Any]:
-            return 201, ToolSecretSerializer(self._save(request, **data.validated_data)).data
-
-        status, body = once(request, make)
-        return Response(body, status=status)
+        saved = self._save(request, **data.validated_data)
+        return Response(ToolSecretSerializer(saved).data, status=201)
 
     def partial_update(self, request: Request, name: str) -> Response:
         """Replace the value."""

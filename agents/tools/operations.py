@@ -14,7 +14,7 @@ from agents.tools.models import Tool, ToolSecret, ToolServer
 from agents.tools.registry import REGISTRY
 from agents.tools.remote import mcp, schemas
 from agents.tools.remote.endpoint import Endpoint
-from agents.tools.secrets import opened
+from agents.tools.secrets import names_for, opened
 from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, EffectClass, Risk, Subject
@@ -334,11 +334,16 @@ def local_name(server: str, remote: str) -> str:
     return f"{re.sub(r'[^a-zA-Z0-9_-]', '_', name)[: MAX_NAME - 9]}_{digest}"
 
 
+def users_of(secret: ToolSecret) -> list[str]:
+    """Return the names of the servers and tools that need the credential."""
+    users = {str(server) for server in ToolServer.objects.filter(secret=secret)}
+    users |= {tool.name for tool in Tool.objects.all() if secret.name in names_for(tool)}
+    return sorted(users)
+
+
 @transaction.atomic
 def delete_secret(*, secret: ToolSecret) -> None:
     """Delete a credential; raise InvalidInput naming what still needs it."""
-    users = [str(server) for server in ToolServer.objects.filter(secret=secret)]
-    users += [tool.name for tool in Tool.objects.filter(secrets__contains=secret.name)]
-    if users:
-        raise InvalidInput(f"{secret.name} is used by {', '.join(sorted(set(users)))}.")
+    if users := users_of(secret):
+        raise InvalidInput(f"{secret.name} is used by {', '.join(users)}.")
     secret.delete()

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents.tools.base import ToolFailed
 from agents.tools.models import Tool, ToolSecret
-from agents.tools.registry import spec_of
+from agents.tools.registry import REGISTRY, spec_of
 from tenants.kernel.errors import InvalidInput
 from tenants.keys import operations as keys
 from tenants.keys.operations import Place, Sealed
@@ -39,8 +39,14 @@ def save_secret(*, name: str, value: str, by: str, now: datetime) -> ToolSecret:
 
 def secrets_for(tool: Tool) -> dict[str, str]:
     """Return the credentials a call of the tool needs; raise ToolFailed naming one that is missing."""
-    names = spec_of(tool.name).secrets if tool.source == Tool.Source.PYTHON else tool.secrets
-    return {name: opened(secret) for name, secret in _stored(names).items()}
+    return {name: opened(secret) for name, secret in _stored(names_for(tool)).items()}
+
+
+def names_for(tool: Tool) -> list[str]:
+    """Return the names of the credentials a call of the tool needs."""
+    if tool.source != Tool.Source.PYTHON:
+        return list(tool.secrets)
+    return list(spec_of(tool.name).secrets) if tool.name in REGISTRY else []
 
 
 def opened(secret: ToolSecret) -> str:

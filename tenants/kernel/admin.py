@@ -4,27 +4,32 @@ from typing import Any
 
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as Checkboxes
+from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
 from unfold.widgets import UnfoldAdminSelectWidget as Select
 from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 __all__ = [
     "LABELS",
     "Checkboxes",
     "ConfigAdmin",
     "EvidenceAdmin",
+    "PasswordInput",
     "Select",
     "TabularInline",
+    "TextInput",
     "Textarea",
+    "action",
     "display",
 ]
 
 # Colours of stored words, for `display(label=LABELS)`; a word that is not here is grey.
 LABELS = {
-    **dict.fromkeys(["pending", "waiting", "medium"], "warning"),
+    **dict.fromkeys(["pending", "waiting", "medium", "quarantined"], "warning"),
     **dict.fromkeys(["queued", "running"], "info"),
-    **dict.fromkeys(["approved", "succeeded"], "success"),
+    **dict.fromkeys(["approved", "succeeded", "enabled", "set"], "success"),
     **dict.fromkeys(["rejected", "failed", "high", "critical"], "danger"),
 }
 
