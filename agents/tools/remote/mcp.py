@@ -38,6 +38,8 @@ MAX_LISTING_BYTES = 2 * 1024 * 1024
 MAX_SAID = 500
 KEY = "Idempotency-Key"
 _LOST = frozenset({types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT})
+# The client says so, too, of an answer of another kind than it understands.
+_UNREADABLE = frozenset({types.PARSE_ERROR, types.INVALID_REQUEST})
 _CALLED: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(
     types.CallToolResult | types.InputRequiredResult
 )
@@ -246,7 +248,7 @@ def _of_the_call(error: BaseException, wire: _Wire, effect: EffectClass) -> Doma
             return failures.of_transport(outbound.translated(cause, sent=True), effect=effect)
         case MCPError() if cause.code in _LOST:
             return failures.of_transport(outbound.Interrupted(said), effect=effect)
-        case MCPError() if cause.code != types.PARSE_ERROR:
+        case MCPError() if cause.code not in _UNREADABLE:
             return ToolFailed(f"The server answered: {said}")
     # An answer came and cannot be read: whether the call took effect is not known.
     if effect is EffectClass.NON_IDEMPOTENT:
