@@ -14,7 +14,8 @@ from knox.models import AuthToken
 from agents.catalog.models import Agent
 from agents.runs import operations as runs
 from agents.runs.models import Run
-from agents.tools.models import Tool
+from agents.tools.models import Tool, ToolServer
+from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
@@ -41,6 +42,8 @@ MODEL_OF_API = {
     "hitl": "review",
     "governance": "auditevent",
     "tools": "tool",
+    "tools/servers": "toolserver",
+    "tools/secrets": "toolsecret",
 }
 MODEL_OF_PAGE = {"reviews": "review", "runs": "run"}
 BODIES = {
@@ -48,6 +51,8 @@ BODIES = {
     "review-respond": {"decision": "approve"},
     "agent-detail": {"config": {}},
     "tool-detail": {"enabled": False},
+    "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
+    "toolsecret-detail": {"value": "long-enough"},
 }
 Ids = dict[str, str]
 
@@ -62,6 +67,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     review = reviews.request_review(request=request, now=now)
     AuditCheckpoint.objects.create(size=900_001, at=now, root=b"", frontier=[], note="")
     Tool.objects.create(pk=900_002, name="only-at-acme", parameters={})
+    server = ToolServer.objects.create(name="only-at-acme", url="https://mcp.example.com/mcp")
+    secret = save_secret(name="ONLY_AT_ACME", value="long-enough", by="alice", now=now)
     User.objects.create(pk=900_003, username="only-at-acme")
     Group.objects.create(pk=900_004, name="only-at-acme")
     LogEntry.objects.create(
@@ -76,6 +83,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "authtoken": AuthToken.objects.create(alice)[0].pk,
         "auditcheckpoint": "900001",
         "tool": "900002",
+        "toolserver": str(server.pk),
+        "toolsecret": str(secret.pk),
         "user": "900003",
         "group": "900004",
         "logentry": "900005",
@@ -104,12 +113,15 @@ def model_of(route: Route) -> str:
     if route.name.startswith("admin:"):
         return route.name.removeprefix("admin:").split("_")[1]
     parts = route.template.strip("/").split("/")
-    return MODEL_OF_API[parts[2]] if parts[0] == "api" else MODEL_OF_PAGE[parts[0]]
+    if parts[0] == "api":
+        return MODEL_OF_API.get("/".join(parts[2:4])) or MODEL_OF_API[parts[2]]
+    return MODEL_OF_PAGE[parts[0]]
 
 
 def path_of(route: Route, ids: Ids) -> str:
     """Return the path of Acme's object."""
-    values = {"name": "only-at-acme", "user_id": ids["user"], "group_id": ids["group"]}
+    name = "ONLY_AT_ACME" if model_of(route) == "toolsecret" else "only-at-acme"
+    values = {"name": name, "user_id": ids["user"], "group_id": ids["group"]}
     return route.template.format(
         **{name: values.get(name, ids[model_of(route)]) for name in route.parameters}
     )
@@ -166,14 +178,15 @@ class TestMatrix:
 
 class TestLists:
     @pytest.mark.parametrize(
-        "path", ["agents", "runs", "tools?page_size=200", "hitl/queue", "governance/audit?page_size=200"]
-    )
+        "path", ["agents", "runs", "tools?page_size=200", "tools/servers", "tools/secrets", "hitl/queue",
+         "governance/audit?page_size=200"],
+    )  # fmt: skip
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:
         response = as_grace.get(f"/api/v1/{path}")
         assert response.status_code == 200
         for value in ids.values():
             assert f'"{value}"' not in response.content.decode()
-        assert "only-at-acme" not in response.content.decode()
+        assert "only-at-acme" not in response.content.decode().lower().replace("_", "-")
 
     @pytest.mark.parametrize("key", ["run", "agent"])
     def test_filtered_by_another_tenants_object_are_empty(self, ids: Ids, as_grace: Client, key: str) -> None:
