@@ -19,7 +19,7 @@ from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.templatetags.display import inert, pretty
 
 USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
-HTTP = ("name", "description", "parameters", "output_schema", "method", "url", "query", "headers", "body")
+HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "declared")
 STATE = ("state_label", "source", "server", "secrets_shown", "confirmed", "schema_version")
 

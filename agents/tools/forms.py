@@ -48,7 +48,8 @@ class HttpToolForm(ToolForm):
     parameters = forms.JSONField(
         widget=Textarea(attrs={"rows": 8}), initial=EMPTY, help_text="JSON Schema of the arguments."
     )
-    output_schema = forms.JSONField(
+    # Not `output_schema`: the row's field of that name is not editable.
+    result_schema = forms.JSONField(
         widget=Textarea(attrs={"rows": 4}), required=False, help_text="JSON Schema of the result."
     )
     method = forms.ChoiceField(choices=[(method, method) for method in METHODS], widget=Select)
@@ -82,7 +83,7 @@ class HttpToolForm(ToolForm):
         if tool.pk:
             self.fields["name"].disabled = True
             stored = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-            self.initial.update({**stored, "output_schema": tool.output_schema, **tool.definition})
+            self.initial.update({**stored, "result_schema": tool.output_schema, **tool.definition})
 
     def clean(self) -> dict[str, Any]:
         """Put the parts together; name each that cannot be used."""
@@ -97,7 +98,7 @@ class HttpToolForm(ToolForm):
                 name=cleaned["name"],
                 description=cleaned["description"],
                 parameters=cleaned["parameters"],
-                output_schema=cleaned["output_schema"],
+                output_schema=cleaned["result_schema"],
                 endpoint=endpoint,
             )
             cleaned["tool"].check()
@@ -110,7 +111,7 @@ def _by_field(error: DomainError, fields: Any) -> dict[str, Any]:
     """Return the problems by the field they are about."""
     messages: dict[str, Any] = {}
     for problem in error.errors or [{"at": "/", "message": error.detail}]:
-        name = problem["at"].split("/")[1]
+        name = problem["at"].split("/")[1].replace("output_schema", "result_schema")
         messages.setdefault(name if name in fields else "__all__", []).append(problem["message"])
     return messages
 
