@@ -10,8 +10,8 @@ from agents.resilience.admin import CircuitAdmin, ConcurrencyCapAdmin
 from agents.resilience.models import Circuit, ConcurrencyCap
 from agents.runs.admin import RunAdmin
 from agents.runs.models import Run
-from agents.tools.admin import ToolAdmin
-from agents.tools.models import Tool
+from agents.tools.admin import ToolAdmin, ToolSecretAdmin, ToolServerAdmin
+from agents.tools.models import Tool, ToolSecret, ToolServer
 
 admin.site.register(Agent, AgentAdmin)
 admin.site.register(Run, RunAdmin)
@@ -19,5 +19,8 @@ admin.site.register(Tool, ToolAdmin)
 admin.site.register(Halt, HaltAdmin)
 admin.site.register(Circuit, CircuitAdmin)
 admin.site.register(ConcurrencyCap, ConcurrencyCapAdmin)
+
+admin.site.register(ToolServer, ToolServerAdmin)
+admin.site.register(ToolSecret, ToolSecretAdmin)
 
 __all__ = ["PlatformHaltAdmin"]

@@ -5,7 +5,7 @@ from agents.halts.api import KillSwitchViewSet
 from agents.resilience.api import CircuitViewSet
 from agents.runs.api import ExecuteView, RunViewSet
 from agents.sessions.api import SessionViewSet
-from agents.tools.api import ToolViewSet
+from agents.tools.api import ToolSecretViewSet, ToolServerViewSet, ToolViewSet
 
 __all__ = [
     "AgentViewSet",
@@ -14,5 +14,7 @@ __all__ = [
     "KillSwitchViewSet",
     "RunViewSet",
     "SessionViewSet",
+    "ToolSecretViewSet",
+    "ToolServerViewSet",
     "ToolViewSet",
 ]

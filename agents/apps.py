@@ -17,7 +17,7 @@ class AgentsConfig(AppConfig):
         from agents.resilience.models import Circuit, ConcurrencyCap
         from agents.runs import operations
         from agents.tools import sync
-        from agents.tools.models import Tool
+        from agents.tools.models import Tool, ToolSecret, ToolServer
         from governance.access import roles
         from hitl.reviews.signals import review_decided
         from tenants.signals import schema_ready
@@ -25,11 +25,14 @@ class AgentsConfig(AppConfig):
 
         read = ["agents.view_agent", "agents.view_tool", "agents.view_run", "agents.view_step"]
         read += ["agents.view_circuit", "agents.view_concurrencycap", "agents.view_halt"]
+        read += ["agents.view_toolserver"]
         use = ["agents.execute_agent", "agents.execute_tool", "agents.cancel_run", "agents.pause_run"]
         use += ["agents.add_halt", "agents.lift_halt", "agents.change_circuit"]
         manage = ["agents.add_agent", "agents.change_agent", "agents.change_tool"]
         manage += ["agents.add_circuit", "agents.add_concurrencycap", "agents.change_concurrencycap"]
         manage += ["agents.delete_concurrencycap"]
+        manage += ["agents.add_tool", "agents.add_toolserver", "agents.change_toolserver"]
+        manage += [f"agents.{verb}_toolsecret" for verb in ("view", "add", "change", "delete")]
         roles.grant(
             admin=[*read, *use, *manage], operator=[*read, *use], reviewer=read, viewer=read, auditor=read
         )
@@ -37,5 +40,6 @@ class AgentsConfig(AppConfig):
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)
         auditlog.register(Agent, m2m_fields={"tools"})
-        for model in (Tool, Halt, Circuit, ConcurrencyCap):
+        for model in (Tool, ToolServer, Halt, Circuit, ConcurrencyCap):
             auditlog.register(model)
+        auditlog.register(ToolSecret, exclude_fields=["ciphertext"])

@@ -14,6 +14,8 @@ from agents.api import (
     KillSwitchViewSet,
     RunViewSet,
     SessionViewSet,
+    ToolSecretViewSet,
+    ToolServerViewSet,
     ToolViewSet,
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
@@ -27,6 +29,8 @@ work = SimpleRouter(trailing_slash=False)
 work.register("agents", AgentViewSet)
 work.register("runs", RunViewSet)
 work.register("sessions", SessionViewSet, basename="session")
+work.register("tools/servers", ToolServerViewSet)
+work.register("tools/secrets", ToolSecretViewSet)
 work.register("tools", ToolViewSet)
 work.register("circuits", CircuitViewSet)
 work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")

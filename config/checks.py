@@ -52,7 +52,7 @@ def tenants_are_kept_apart(**_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def secrets_are_real(**_kwargs: Any) -> list[CheckMessage]:
-    """Refuse, outside the demo, a short SECRET_KEY or an audit key derived from it."""
+    """Refuse, outside the demo, a short SECRET_KEY, or an audit or encryption key derived from it."""
     problems: list[CheckMessage] = []
     if settings.DEMO:
         return problems
@@ -63,6 +63,13 @@ def secrets_are_real(**_kwargs: Any) -> list[CheckMessage]:
             Error(
                 "Set AUDIT_SIGNING_KEY: without it the audit key is derived from SECRET_KEY.",
                 id="countersign.E011",
+            )
+        )
+    if not settings.ENCRYPTION_KEY:
+        problems.append(
+            Error(
+                "Set ENCRYPTION_KEY: 32 random bytes in base64, under which tenants' keys are stored.",
+                id="countersign.E014",
             )
         )
     return problems

@@ -1,11 +1,16 @@
 """Read the environment once, typed; a missing or malformed variable is one clear error."""
 
+from base64 import b64decode
 from functools import cache
 from typing import Annotated
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tenants.kernel.addresses import networks
+
+KEY_BYTES = 32
 
 
 class Env(BaseSettings):
@@ -19,19 +24,36 @@ class Env(BaseSettings):
     platform_host: str = "localhost"
     allowed_hosts: Annotated[list[str], NoDecode] = []
     audit_signing_key: SecretStr | None = None
+    encryption_key: SecretStr | None = None
+    outbound_allowed_cidrs: Annotated[list[str], NoDecode] = []
     openai_api_key: SecretStr = SecretStr("")
     openai_base_url: str = "https://api.openai.com/v1"
     openai_model: str = "gpt-4.1-mini"
     model_timeout_s: float = 60.0
     log_level: str = "INFO"
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "outbound_allowed_cidrs", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Accept a comma-separated list, as shells and container files write it."""
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("outbound_allowed_cidrs")
+    @classmethod
+    def check_networks(cls, value: list[str]) -> list[str]:
+        """Refuse what is no network; a typo must not open more than was meant."""
+        networks(value)
+        return value
+
+    @field_validator("encryption_key")
+    @classmethod
+    def check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse a key of the wrong size."""
+        if value is not None and len(b64decode(value.get_secret_value(), validate=True)) != KEY_BYTES:
+            raise ValueError(f"must be {KEY_BYTES} random bytes in base64")
+        return value
 
 
 @cache

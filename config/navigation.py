@@ -36,6 +36,8 @@ GROUPS = {
     "Agents": (
         Link(title="Agents", icon="smart_toy", model="agents.agent"),
         Link(title="Tools", icon="build", model="agents.tool"),
+        Link(title="MCP servers", icon="dns", model="agents.toolserver"),
+        Link(title="Credentials", icon="key_vertical", model="agents.toolsecret"),
     ),
     "Limits": (
         Link(title="Kill switches", icon="emergency_home", model="agents.halt"),

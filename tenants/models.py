@@ -1,5 +1,6 @@
 """Index of this app's tables."""
 
+from tenants.keys.models import TenantKey
 from tenants.tenancy.models import Domain, PlatformHalt, SchemaTemplate, Tenant
 
-__all__ = ["Domain", "PlatformHalt", "SchemaTemplate", "Tenant"]
+__all__ = ["Domain", "PlatformHalt", "SchemaTemplate", "Tenant", "TenantKey"]

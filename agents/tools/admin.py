@@ -1,25 +1,222 @@
-"""Tools in the admin."""
+"""Tools, MCP servers and credentials in the admin."""
 
+from functools import partial
 from typing import Any
 
+from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
 from guardian.admin import GuardedModelAdminMixin
 
-from tenants.kernel.admin import ConfigAdmin
+from agents.tools import operations, secrets
+from agents.tools.base import ToolFailed
+from agents.tools.forms import HttpToolForm, SecretForm, ToolForm
+from agents.tools.models import Tool, ToolSecret, ToolServer
+from governance.types import EffectClass, Risk
+from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
+from tenants.templatetags.display import inert, pretty
+
+USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
+HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
+SHOWN = ("description_shown", "parameters_shown", "output_shown", "declared")
+STATE = ("state_label", "source", "server", "secrets_shown", "confirmed", "schema_version")
 
 
 class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
-    """Risk, effect and enabled are the tenant's; what the tool is comes from its author."""
+    """Risk, effect and enabled are the tenant's; what the tool is comes from its author, or from an admin."""
 
-    list_display = ["name", "risk", "effect", "enabled", "source"]
-    list_filter = ["risk", "effect", "enabled"]
+    list_display = ["name", "risk_label", "effect", "state_label", "source", "server"]
+    list_filter = ["quarantined", "enabled", "risk", "effect", "source"]
+    list_select_related = ["server"]
     search_fields = ["name", "description"]
-    readonly_fields = ["name", "description", "parameters", "schema_version", "source"]
+    readonly_fields = ["name", *SHOWN, *STATE]
+    actions_submit_line = ["confirm"]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: tools come from code."""
-        return False
+    def get_form(self, request: HttpRequest, obj: Tool | None = None, **kwargs: Any) -> Any:
+        """Let the endpoint of HTTP tools be edited."""
+        is_http = obj is None or obj.source == Tool.Source.HTTP
+        return super().get_form(request, obj, **{**kwargs, "form": HttpToolForm if is_http else ToolForm})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tool | None = None) -> list[str]:
+        """Fix the name of what is not an HTTP tool."""
+        is_http = obj is None or obj.source == Tool.Source.HTTP
+        return [field for field in self.readonly_fields if not (is_http and field == "name")]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Tool | None = None) -> Any:
+        """Say first what the tool is, then what the tenant makes of it."""
+        if obj is None:
+            return [("What it is", {"fields": HTTP}), ("How it may be used", {"fields": ("seen", *USE)})]
+        what = HTTP if obj.source == Tool.Source.HTTP else ("name", *SHOWN)
+        use = ("seen", *USE) if obj.quarantined else ("seen", "enabled", *USE)
+        return [
+            ("State", {"fields": STATE}),
+            ("What it is", {"fields": what}),
+            ("How it may be used", {"fields": use}),
+        ]
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
+        """Offer to confirm what is in quarantine."""
+        waits = Tool.objects.filter(pk=object_id, quarantined=True).exists()
+        return super().get_actions_submit_line(request, object_id) if waits else []
+
+    @action(description="Confirm risk and effect, and enable", permissions=["change"])  # type: ignore[untyped-decorator]  # untyped upstream
+    def confirm(self, request: HttpRequest, tool: Tool) -> None:
+        """Put the tool into use with the risk and effect of the form."""
+        risk, effect = Risk(tool.risk), EffectClass(tool.effect)
+        operations.confirm(tool=tool, risk=risk, effect=effect, by=request.user, now=timezone.now())
+        messages.success(request, f"{tool.name} is enabled, with {risk} risk and {effect} effect.")
+
+    def save_model(self, request: HttpRequest, obj: Tool, form: Any, change: bool) -> None:
+        """Call the operations that the API calls."""
+        given = {name: form.cleaned_data[name] for name in ("enabled", *USE) if name in form.cleaned_data}
+        if not change:
+            limits = {name: given[name] for name in ("timeout_s", "max_attempts", "fallback")}
+            risk, effect = Risk(given["risk"]), EffectClass(given["effect"])
+            made = operations.create_http(tool=form.cleaned_data["tool"], risk=risk, effect=effect, **limits)
+            obj.pk, obj._state.adding = made.pk, False
+            return
+        row = Tool.objects.select_related("server").get(pk=obj.pk)
+        if "tool" in form.cleaned_data:
+            row = operations.change_http(row=row, tool=form.cleaned_data["tool"])
+        if row.quarantined:
+            given.pop("enabled", None)
+        row = operations.change(tool=row, changes=given, by=request.user, now=timezone.now())
+        for wanted in self.get_actions_submit_line(request, row.pk):
+            if wanted.action_name in request.POST:
+                wanted.method(request, row)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: disable a tool instead."""
         return False
+
+    @display(description="Risk", label=LABELS, ordering="risk")  # type: ignore[untyped-decorator]  # untyped upstream
+    def risk_label(self, tool: Tool) -> str:
+        """Return the risk as a label."""
+        return tool.risk
+
+    @display(description="State", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
+    def state_label(self, tool: Tool) -> str:
+        """Return whether agents can use it."""
+        if tool.quarantined:
+            return "quarantined"
+        return "enabled" if tool.enabled else "disabled"
+
+    @admin.display(description="Confirmed")
+    def confirmed(self, tool: Tool) -> str:
+        """Return who put it into use, and when."""
+        return f"{tool.confirmed_at:%Y-%m-%d %H:%M} UTC by {tool.confirmed_by}" if tool.confirmed_at else "-"
+
+    @admin.display(description="Credentials")
+    def secrets_shown(self, tool: Tool) -> str:
+        """Return the names of the credentials a call needs, and which are not set."""
+        names = secrets.names_for(tool)
+        known = set(ToolSecret.objects.filter(name__in=names).values_list("name", flat=True))
+        return ", ".join(name if name in known else f"{name} (not set)" for name in names) or "-"
+
+    @admin.display(description="Description")
+    def description_shown(self, tool: Tool) -> str:
+        """Return the description, in which nothing hides."""
+        return _block(tool.description)
+
+    @admin.display(description="Arguments")
+    def parameters_shown(self, tool: Tool) -> str:
+        """Return the JSON Schema of the arguments."""
+        return _block(tool.parameters)
+
+    @admin.display(description="Result")
+    def output_shown(self, tool: Tool) -> str:
+        """Return the JSON Schema of the result."""
+        return _block(tool.output_schema) if tool.output_schema else "-"
+
+    @admin.display(description="Declared by the server; not relied on")
+    def declared(self, tool: Tool) -> str:
+        """Return what a server says of its tool, as text that does nothing."""
+        said = {name: tool.definition[name] for name in ("title", "annotations") if name in tool.definition}
+        return _block(said) if said else "-"
+
+
+def _block(value: Any) -> str:
+    return format_html('<pre class="stored">{}</pre>', inert(pretty(value)))
+
+
+class ToolServerAdmin(ConfigAdmin):
+    """MCP servers: add one, sync, then confirm each of its tools."""
+
+    list_display = ["name", "url_shown", "secret", "synced_at", "error_shown"]
+    search_fields = ["name", "url"]
+    list_select_related = ["secret"]
+    fields = ["name", "url", "secret", "synced_at", "error_shown"]
+    readonly_fields = ["synced_at", "error_shown"]
+    actions_submit_line = ["sync"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Fix the name once its tools may be called after it."""
+        return ["name", *self.readonly_fields] if obj else list(self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: ToolServer, form: Any, change: bool) -> None:
+        """Call the operations that the API calls; a server is asked once the form's transaction is over."""
+        operations.save_server(server=obj)
+        for wanted in self.get_actions_submit_line(request, obj.pk):
+            if wanted.action_name in request.POST:
+                transaction.on_commit(partial(wanted.method, request, obj))
+
+    @action(description="Save and ask for its tools", permissions=["change"])  # type: ignore[untyped-decorator]  # untyped upstream
+    def sync(self, request: HttpRequest, server: ToolServer) -> None:
+        """Ask the server for its tools and say what came of it."""
+        try:
+            operations.sync_server(server=server, now=timezone.now())
+        except ToolFailed as error:
+            messages.error(request, f"{server.name} could not be asked: {error.detail}")
+            return
+        waiting = Tool.objects.filter(server=server, quarantined=True).count()
+        messages.success(request, f"{server.name} was asked. Tools that wait in quarantine: {waiting}.")
+        if server.last_error:
+            messages.warning(request, f"Some were left out: {server.last_error[:500]}")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: its tools are evidence of what agents could do; disable them instead."""
+        return False
+
+    @admin.display(description="URL")
+    def url_shown(self, server: ToolServer) -> str:
+        """Return the URL as text."""
+        return inert(server.url)
+
+    @admin.display(description="Last error")
+    def error_shown(self, server: ToolServer) -> str:
+        """Return why the last sync failed, or what it left out."""
+        return _block(server.last_error) if server.last_error else "-"
+
+
+class ToolSecretAdmin(ConfigAdmin):
+    """Credentials of tools: written here, read by nobody."""
+
+    form = SecretForm
+    list_display = ["name", "value_label", "updated_at", "updated_by"]
+    search_fields = ["name"]
+    readonly_fields = ["updated_at", "updated_by"]
+    actions = None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Fix the name: tools refer to it."""
+        return ["name", *self.readonly_fields] if obj else list(self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: ToolSecret, form: Any, change: bool) -> None:
+        """Seal the value."""
+        by = request.user.get_username()
+        saved = secrets.save_secret(
+            name=obj.name, value=form.cleaned_data["value"], by=by, now=timezone.now()
+        )
+        obj.pk, obj._state.adding = saved.pk, False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse for a credential that a tool or a server needs."""
+        allowed = bool(super().has_delete_permission(request, obj))
+        return allowed and (obj is None or not operations.users_of(obj))
+
+    @display(description="Value", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
+    def value_label(self, secret: ToolSecret) -> str:
+        """Return that there is one."""
+        return "set"

@@ -12,9 +12,11 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
+from agents.tools import adapters
 from agents.tools.base import Happened, OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
+from agents.tools.secrets import redact, secrets_for
 from governance import gate
 from governance.policies import arguments
 from governance.types import Decision, EffectClass, Outcome, PolicyRequest
@@ -165,25 +167,36 @@ def _bounded(value: Any) -> Any:
 
 def _call(claim: Claim, tool: Tool) -> Any:
     request = claim.decision.request
-    if tool.source == Tool.Source.PYTHON and spec_of(tool.name).schema_version != request.tool.schema_version:
-        raise ToolFailed(f"{request.tool.name} has changed since this call was proposed.", started=False)
-    spec = spec_of(tool.name)
-    return _bound(spec.function, request, tool, idempotency_key=claim.idempotency_key)()
+    if tool.schema_version != request.tool.schema_version:
+        raise ToolFailed(f"{tool.name} has changed since this call was proposed.", started=False)
+    call = adapters.function_of(tool)
+    context = _context(request, tool, idempotency_key=claim.idempotency_key)
+    return call(dict(request.arguments), context)
+
+
+def _context(request: PolicyRequest, tool: Tool, *, idempotency_key: str) -> ToolContext:
+    return ToolContext(
+        user_id=request.user.id,
+        user_name=request.user.name,
+        run_id=request.run.run_id,
+        idempotency_key=idempotency_key,
+        secrets=secrets_for(tool),
+    )
 
 
 def _bound(
     function: Callable[..., Any], request: PolicyRequest, tool: Tool, *, idempotency_key: str
 ) -> Callable[[], Any]:
-    """Return the function with the arguments of the call, and its context if it asks for one."""
-    given = dict(request.arguments)
-    if "context" in inspect.signature(function).parameters:
-        given["context"] = ToolContext(
-            user_id=request.user.id,
-            user_name=request.user.name,
-            run_id=request.run.run_id,
-            idempotency_key=idempotency_key,
-        )
-    return lambda: function(**given)
+    """Return a probe or a preview with the arguments of the call, and its context if it asks for one."""
+
+    def call() -> Any:
+        given = dict(request.arguments)
+        context = _context(request, tool, idempotency_key=idempotency_key)
+        if "context" in inspect.signature(function).parameters:
+            given["context"] = context
+        return redact(storable(function(**given)), context.secrets)
+
+    return call
 
 
 def within(timeout_s: float, call: Callable[[], Any]) -> Any:

@@ -1,12 +1,15 @@
-"""Tools of a tenant: permissioned rows."""
+"""Tools of a tenant, the servers they come from and the credentials they need."""
 
 from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 
 from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, ToolRef
+from tenants.kernel import outbound
+from tenants.kernel.models import Identified
 
 
 class ToolQuerySet(models.QuerySet["Tool"]):
@@ -22,6 +25,8 @@ class Tool(models.Model):
 
     class Source(models.TextChoices):
         PYTHON = "python"
+        HTTP = "http"
+        MCP = "mcp"
 
     name = models.CharField(max_length=120, unique=True)
     description = models.TextField()
@@ -46,6 +51,30 @@ class Tool(models.Model):
     output_schema = models.JSONField(
         null=True, blank=True, editable=False, help_text="JSON Schema of the result."
     )
+
+    server = models.ForeignKey(
+        "agents.ToolServer",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The MCP server that offers the tool.",
+    )
+    definition = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="The endpoint of an HTTP tool; what a server said of an MCP tool, declared annotations included.",
+    )
+    secrets = models.JSONField(
+        default=list, blank=True, editable=False, help_text="Names of the credentials a call needs."
+    )
+    quarantined = models.BooleanField(
+        default=False, editable=False, help_text="Not usable until somebody confirms its risk and effect."
+    )
+    confirmed_at = models.DateTimeField(null=True, editable=False)
+    confirmed_by = models.CharField(max_length=150, blank=True, editable=False)
 
     objects = ToolQuerySet.as_manager()
 
@@ -79,5 +108,71 @@ class Tool(models.Model):
             effect=EffectClass(self.effect),
             parameters=self.parameters,
             schema_version=self.schema_version,
-            enabled=self.enabled,
+            enabled=self.enabled and not self.quarantined,
         )
+
+
+class ToolServer(Identified):
+    """An MCP server whose tools the tenant may use, each once somebody has confirmed it."""
+
+    class Transport(models.TextChoices):
+        STREAMABLE_HTTP = "streamable-http"
+
+    name = models.CharField(
+        max_length=24,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z][a-z0-9-]*\Z", "Use a-z, 0-9 and -, starting with a letter.")],
+        help_text="Its tools are called NAME__TOOL.",
+    )
+    url = models.CharField(max_length=2000, help_text="Where it answers, such as https://example.com/mcp.")
+    transport = models.CharField(
+        max_length=20, choices=Transport.choices, default=Transport.STREAMABLE_HTTP, editable=False
+    )
+    secret = models.ForeignKey(
+        "agents.ToolSecret",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Sent as Authorization: Bearer.",
+    )
+    synced_at = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(
+        blank=True, editable=False, help_text="Why the last sync failed, or which tools it left out."
+    )
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "MCP server"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse a URL that requests must not go to."""
+        try:
+            outbound.check_url(self.url)
+        except outbound.OutboundRefused as error:
+            raise ValidationError({"url": error.detail}) from error
+
+
+class ToolSecret(Identified):
+    """A credential of the tenant for its tools, sealed under the tenant's key. Its value is never shown."""
+
+    name = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Z][A-Z0-9_]*\Z", "Use A-Z, 0-9 and _, starting with a letter.")],
+        help_text="Headers of HTTP tools refer to it as {secret:NAME}.",
+    )
+    ciphertext = models.BinaryField(editable=False)
+    key_version = models.PositiveIntegerField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+    updated_by = models.CharField(max_length=150, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "tool credential"
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,12 +1,16 @@
 """Keep a tenant's tool rows in step with the tools that exist in code."""
 
+import logging
 from typing import Any
 
 from django.db import connection
 
 from agents.tools.models import Tool
+from agents.tools.operations import quarantine
 from agents.tools.registry import REGISTRY, spec_of
 from tenants.kernel.context import PUBLIC
+
+logger = logging.getLogger(__name__)
 
 
 def on_schema_ready(schema: str, **_kwargs: Any) -> None:
@@ -21,12 +25,15 @@ def described() -> str:
 
 
 def sync() -> None:
-    """Add missing tools, and disable those whose definition changed until an admin looks at them.
+    """Add missing tools, and quarantine those whose definition changed until an admin looks at them.
 
     Risk, effect and `enabled` of an existing row belong to the tenant's admin and are kept.
     """
     rows = {row.name: row for row in Tool.objects.filter(source=Tool.Source.PYTHON)}
-    specs = [spec_of(name) for name in REGISTRY]
+    taken = set(Tool.objects.exclude(source=Tool.Source.PYTHON).values_list("name", flat=True))
+    specs = [spec_of(name) for name in REGISTRY if name not in taken]
+    for name in taken.intersection(REGISTRY):
+        logger.warning("The Python tool %s is left out: a tool from elsewhere has its name", name)
     new = [spec for spec in specs if spec.name not in rows]
     for spec in specs:
         row = rows.pop(spec.name, None)
@@ -40,9 +47,10 @@ def sync() -> None:
             limits = {"timeout_s": spec.timeout_s, "max_attempts": spec.max_attempts}
             Tool.objects.create(name=spec.name, risk=spec.risk, effect=spec.effect, **limits, **definition)
         elif row.schema_version != spec.schema_version:
-            for field, value in {**definition, "enabled": False}.items():
+            for field, value in {**definition, "enabled": False, "quarantined": True}.items():
                 setattr(row, field, value)
             row.save()
+            quarantine(tool=row, why="Its code declares it differently now.")
     for spec in new:
         if spec.fallback:
             Tool.objects.filter(name=spec.name).update(fallback=Tool.objects.get(name=spec.fallback))

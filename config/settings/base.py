@@ -257,6 +257,10 @@ HANDOFF_TTL_S = 24 * 3600
 OUTCOME_TTL_S = 7 * 24 * 3600
 AUDIT_SIGNING_KEY = ENV.audit_signing_key.get_secret_value() if ENV.audit_signing_key else ""
 
+# --- Tools beyond this process
+ENCRYPTION_KEY = ENV.encryption_key.get_secret_value() if ENV.encryption_key else ""
+OUTBOUND_ALLOWED_CIDRS = ENV.outbound_allowed_cidrs
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -272,5 +276,6 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "mcp": {"level": "CRITICAL"},  # it logs what servers answer; errors reach the caller anyway
     },
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from tenants.kernel.errors import InvalidInput
@@ -16,7 +17,10 @@ from tenants.kernel.jsonvalues import JsonObject, canonical
 def _validator(canonical_schema: bytes) -> Draft202012Validator:
     schema = json.loads(canonical_schema)
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    # The registry is empty: jsonschema's own would fetch what a schema refers to.
+    return Draft202012Validator(
+        schema, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
 
 
 def problems(schema: JsonObject, arguments: Any) -> list[dict[str, str]]:

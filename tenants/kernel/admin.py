@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as Checkboxes
+from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
 from unfold.widgets import UnfoldAdminSelectWidget as Select
 from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 from tenants.kernel.errors import DomainError, PermissionMissing
 
@@ -24,17 +26,20 @@ __all__ = [
     "ConfigAdmin",
     "EvidenceAdmin",
     "OperationsAdmin",
+    "PasswordInput",
     "Select",
     "TabularInline",
+    "TextInput",
     "Textarea",
+    "action",
     "display",
 ]
 
 # Colours of stored words, for `display(label=LABELS)`; a word that is not here is grey.
 LABELS = {
-    **dict.fromkeys(["pending", "waiting", "paused", "medium", "half_open"], "warning"),
+    **dict.fromkeys(["pending", "waiting", "paused", "medium", "half_open", "quarantined"], "warning"),
     **dict.fromkeys(["queued", "running"], "info"),
-    **dict.fromkeys(["approved", "answered", "succeeded", "closed"], "success"),
+    **dict.fromkeys(["approved", "answered", "succeeded", "closed", "enabled", "set"], "success"),
     **dict.fromkeys(["rejected", "failed", "high", "critical", "open", "standing"], "danger"),
 }
 

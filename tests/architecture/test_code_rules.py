@@ -12,6 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("config", "agents", "hitl", "governance", "tenants")
 MAX_LINES = 450
+# Who may import an HTTP client, and why. Benchmarks, tests and the launcher are not runtime packages.
+OUTBOUND_HTTP = {
+    "tenants/kernel/outbound.py": "the guarded client itself",
+    "agents/tools/remote/mcp.py": "hands the guarded client to the MCP client, and names the errors of both",
+    "agents/llm/client.py": "its endpoint is the operator's, not a tenant's",
+}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -150,7 +156,11 @@ class TestChokePoints:
     def test_only_the_executor_runs_a_tool(self) -> None:
         functions = {"spec.function", "spec.preview", "spec.probe"}
         ran = {name(path) for path, node in found(ast.Attribute) if ast.unparse(node) in functions}
-        assert ran == {"agents/tools/executor.py"}
+        assert ran == {"agents/tools/executor.py", "agents/tools/adapters.py"}
+        remote = {"http.call": "adapters", "mcp.call": "adapters", "function_of": "executor"}
+        for called_as, where_from in remote.items():
+            used = {name(path) for path, _, called in calls() if called.endswith(called_as)}
+            assert used == {f"agents/tools/{where_from}.py"}
 
     def test_only_the_run_loop_claims_and_executes(self) -> None:
         used = {
@@ -193,6 +203,21 @@ class TestChokePoints:
         runs = {f"agents/runs/{part}.py" for part in ("lease", "operations")}
         halts = {"agents/halts/operations.py"}  # pauses and resumes many runs in one conditional update
         assert moved <= {"tenants/kernel/models.py", *runs, *halts}
+
+    def test_only_the_guarded_client_opens_outbound_http(self) -> None:
+        clients = {"requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "pycurl"}
+        clients |= {"urllib.request", "http.client", "ftplib", "smtplib", "telnetlib", "openai", "mcp"}
+        used = {
+            name(path)
+            for path, what in imports()
+            if any(what == client or what.startswith(f"{client}.") for client in clients)
+        }
+        assert used - set(OUTBOUND_HTTP) == set()
+
+    def test_only_the_guarded_client_makes_http_clients(self) -> None:
+        bare = ("httpx2.Client", "httpx2.AsyncClient", "httpx2.HTTPTransport", "httpx2.AsyncHTTPTransport")
+        made = {name(path) for path, _, called in calls() if called in bare}
+        assert made == {"tenants/kernel/outbound.py"}
 
 
 class TestShape:

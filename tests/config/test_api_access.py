@@ -1,6 +1,6 @@
 """Every endpoint of the API: who may and who may not. A new one without a line here fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +11,13 @@ from agents.halts.models import Halt
 from agents.resilience.models import Circuit
 from agents.runs import operations as runs
 from agents.runs.models import Run
+from agents.tools import operations
+from agents.tools.models import ToolServer
+from agents.tools.secrets import save_secret
 from governance import gate
 from hitl.reviews import operations as reviews
 from hitl.reviews.types import ReviewRequest
+from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
 
@@ -45,6 +49,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET sessions": READERS,
     "GET tools": READERS,
     "GET tools/{name}": READERS,
+    "POST tools": frozenset({"alice"}),
     "PATCH tools/{name}": frozenset({"alice"}),
     "GET kill-switches": READERS,
     "GET kill-switches/{pk}": READERS,
@@ -53,6 +58,15 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET circuits": READERS,
     "GET circuits/{pk}": READERS,
     "POST circuits/{pk}/reset": frozenset({"alice", "oscar"}),
+    "GET tools/servers": READERS,
+    "GET tools/servers/{pk}": READERS,
+    "POST tools/servers": frozenset({"alice"}),
+    "PATCH tools/servers/{pk}": frozenset({"alice"}),
+    "POST tools/servers/{pk}/sync": frozenset({"alice"}),
+    "GET tools/secrets": frozenset({"alice"}),
+    "POST tools/secrets": frozenset({"alice"}),
+    "PATCH tools/secrets/{name}": frozenset({"alice"}),
+    "DELETE tools/secrets/{name}": frozenset({"alice"}),
     "GET hitl/queue": READERS,
     "GET hitl/queue/{pk}": READERS,
     "POST hitl/queue/{pk}/respond": frozenset({"alice", "bob"}),
@@ -62,8 +76,20 @@ BODIES: dict[str, Any] = {
     "POST agents": {"name": "Another", "blueprint": "assistant"},
     "PATCH agents/{pk}": {"config": {}},
     "POST agents/{pk}/execute": {"input": {"query": "go"}},
+    "POST tools": {
+        "name": "weather",
+        "description": "Return the weather.",
+        "parameters": {"type": "object"},
+        "endpoint": {"method": "GET", "url": "https://weather.example.com/now"},
+        "risk": "low",
+        "effect": "read",
+    },
     "PATCH tools/{name}": {"enabled": True},
     "POST kill-switches": {"scope": "tenant", "reason": "It refunds too much"},
+    "POST tools/servers": {"name": "other", "url": "https://mcp.example.com/mcp"},
+    "PATCH tools/servers/{pk}": {"url": "https://mcp.example.com/mcp"},
+    "POST tools/secrets": {"name": "ANOTHER_KEY", "value": "long-enough"},
+    "PATCH tools/secrets/{name}": {"value": "long-enough"},
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
 }
 PREFIX = "/api/v1/"
@@ -81,7 +107,15 @@ def endpoints() -> set[str]:
 
 
 @pytest.fixture
-def call(person: Any, client_of: Any, agent: Any, oscar: Any) -> Call:
+def mcp_server(acme: Any, settings: Any) -> Iterator[ToolServer]:
+    """Return an MCP server that answers."""
+    settings.OUTBOUND_ALLOWED_CIDRS = ["127.0.0.1/32"]
+    with scripted() as server:
+        yield operations.save_server(server=ToolServer(name="shop", url=server.url))
+
+
+@pytest.fixture
+def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolServer) -> Call:
     """Return a function with which somebody calls an endpoint about things that exist."""
     now = timezone.now()
     run = runs.start(agent=agent, user=oscar, input={"query": "go"}, trace_id="0" * 32, now=now)
@@ -93,10 +127,13 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any) -> Call:
     circuit = Circuit.objects.create(kind="tool", name="refund_order")
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event}
     ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
+    ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
+    save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
-        url = PREFIX + path.format(pk=ids.get(path.partition("/")[0]), name="refund_order")
+        name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
+        url = PREFIX + path.format(pk=ids.get(path.partition("/")[0]), name=name)
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
             from governance.audit.models import AuditEvent
@@ -135,14 +172,19 @@ class TestAccess:
             assert call(endpoint, who).status_code < 300, who
 
     def test_of_methods_that_are_not_offered_is_refused(self, call: Call) -> None:
-        for endpoint in ("DELETE agents/{pk}", "PUT agents/{pk}", "DELETE hitl/queue/{pk}", "POST tools"):
+        for endpoint in (
+            "DELETE agents/{pk}",
+            "PUT agents/{pk}",
+            "DELETE hitl/queue/{pk}",
+            "DELETE tools/{name}",
+        ):
             assert call(endpoint, "alice").status_code in {403, 405}
 
     def test_to_the_next_pages_is_the_platforms_operators_only(self, client_of: Any, alice: Any) -> None:
         platform = client_of(host="localhost")
         for path in ("governance/audit", "governance/audit/checkpoints"):
             assert platform.get(PREFIX + path).status_code == 401
-        for path in ("agents", "runs", "tools", "hitl/queue"):
+        for path in ("agents", "runs", "tools", "tools/servers", "tools/secrets", "hitl/queue"):
             assert platform.get(PREFIX + path).status_code == 404
 
 

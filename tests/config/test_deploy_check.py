@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgres://app:secret@127.0.0.1/countersign",
     "REDIS_URL": "redis://127.0.0.1/0",
     "AUDIT_SIGNING_KEY": "another-long-secret",
+    "ENCRYPTION_KEY": b64encode(b"k" * 32).decode(),
     "PLATFORM_HOST": "agents.example.com",
 }
 
@@ -43,6 +45,7 @@ class TestProduction:
         ("environment", "error"),
         [
             ({"AUDIT_SIGNING_KEY": ""}, "countersign.E011"),
+            ({"ENCRYPTION_KEY": ""}, "countersign.E014"),
             ({"ALLOWED_HOSTS": "*"}, "countersign.E012"),
             ({"DJANGO_SETTINGS_MODULE": "config.settings.local"}, "countersign.E010"),
         ],
@@ -57,6 +60,22 @@ class TestProduction:
         assert done.returncode == 1
         assert len(done.stderr.strip().splitlines()) == 1
         assert "DATABASE_URL" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("ENCRYPTION_KEY", "c2hvcnQ="),
+            ("ENCRYPTION_KEY", "not base64 at all"),
+            ("OUTBOUND_ALLOWED_CIDRS", "10.0.0.1/8"),
+            ("OUTBOUND_ALLOWED_CIDRS", "127.0.0.0/8,everything"),
+        ],
+    )
+    def test_a_malformed_variable_is_one_line_that_names_it(self, name: str, value: str) -> None:
+        done = check(**{name: value})
+        assert done.returncode == 1
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert name in done.stderr
+        assert value not in done.stderr or name == "OUTBOUND_ALLOWED_CIDRS"
 
 
 class TestTenantsAreKeptApart:

@@ -16,7 +16,8 @@ from agents.halts.models import Halt
 from agents.resilience.models import Circuit, ConcurrencyCap
 from agents.runs import operations as runs
 from agents.runs.models import Run
-from agents.tools.models import Tool
+from agents.tools.models import Tool, ToolServer
+from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
@@ -45,6 +46,8 @@ MODEL_OF_API = {
     "tools": "tool",
     "kill-switches": "halt",
     "circuits": "circuit",
+    "tools/servers": "toolserver",
+    "tools/secrets": "toolsecret",
 }
 MODEL_OF_PAGE = {"reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -52,6 +55,8 @@ BODIES = {
     "review-respond": {"decision": "approve"},
     "agent-detail": {"config": {}},
     "tool-detail": {"enabled": False},
+    "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
+    "toolsecret-detail": {"value": "long-enough"},
 }
 Ids = dict[str, str]
 
@@ -68,6 +73,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     review = reviews.request_review(request=request, now=now)
     AuditCheckpoint.objects.create(size=900_001, at=now, root=b"", frontier=[], note="")
     Tool.objects.create(pk=900_002, name="only-at-acme", parameters={})
+    server = ToolServer.objects.create(name="only-at-acme", url="https://mcp.example.com/mcp")
+    secret = save_secret(name="ONLY_AT_ACME", value="long-enough", by="alice", now=now)
     User.objects.create(pk=900_003, username="only-at-acme")
     Group.objects.create(pk=900_004, name="only-at-acme")
     LogEntry.objects.create(
@@ -85,6 +92,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "authtoken": AuthToken.objects.create(alice)[0].pk,
         "auditcheckpoint": "900001",
         "tool": "900002",
+        "toolserver": str(server.pk),
+        "toolsecret": str(secret.pk),
         "user": "900003",
         "group": "900004",
         "logentry": "900005",
@@ -113,12 +122,15 @@ def model_of(route: Route) -> str:
     if route.name.startswith("admin:"):
         return route.name.removeprefix("admin:").split("_")[1]
     parts = route.template.strip("/").split("/")
-    return MODEL_OF_API[parts[2]] if parts[0] == "api" else MODEL_OF_PAGE[parts[0]]
+    if parts[0] == "api":
+        return MODEL_OF_API.get("/".join(parts[2:4])) or MODEL_OF_API[parts[2]]
+    return MODEL_OF_PAGE[parts[0]]
 
 
 def path_of(route: Route, ids: Ids) -> str:
     """Return the path of Acme's object."""
-    values = {"name": "only-at-acme", "user_id": ids["user"], "group_id": ids["group"]}
+    name = "ONLY_AT_ACME" if model_of(route) == "toolsecret" else "only-at-acme"
+    values = {"name": name, "user_id": ids["user"], "group_id": ids["group"]}
     return route.template.format(
         **{name: values.get(name, ids[model_of(route)]) for name in route.parameters}
     )
@@ -185,6 +197,8 @@ class TestLists:
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",
+            "tools/servers",
+            "tools/secrets",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:
@@ -192,7 +206,7 @@ class TestLists:
         assert response.status_code == 200
         for value in ids.values():
             assert f'"{value}"' not in response.content.decode()
-        assert "only-at-acme" not in response.content.decode()
+        assert "only-at-acme" not in response.content.decode().lower().replace("_", "-")
 
     @pytest.mark.parametrize("key", ["run", "agent"])
     def test_filtered_by_another_tenants_object_are_empty(self, ids: Ids, as_grace: Client, key: str) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py tenants`: list tenants, create one."""
+"""`manage.py tenants`: list tenants, create one, give one a new key."""
 
 import os
 import secrets
@@ -10,19 +10,23 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.errors import DomainError
+from tenants.keys.operations import rotate
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.operations import provision
 
 
 class Command(BaseCommand):
-    """`tenants list` and `tenants create SCHEMA --name NAME --owner USERNAME [--domain HOST]`."""
+    """`tenants list`, `tenants rotate-key SCHEMA`, and
+    `tenants create SCHEMA --name NAME --owner USERNAME [--domain HOST]`."""
 
-    help = "List tenants or create one."
+    help = "List tenants, create one, or give one a new key for its secrets."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the two subcommands."""
+        """Declare the subcommands."""
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("list")
+        rotate = actions.add_parser("rotate-key")
+        rotate.add_argument("schema")
         create = actions.add_parser("create")
         create.add_argument("schema")
         create.add_argument("--name", required=True)
@@ -39,6 +43,9 @@ class Command(BaseCommand):
                     hosts = ", ".join(domain.domain for domain in tenant.domains.all())
                     self.stdout.write(f"{tenant.schema_name}\t{tenant.name}\t{hosts}")
             return
+        if options["action"] == "rotate-key":
+            self._rotate(options["schema"])
+            return
         domain = options["domain"] or f"{options['schema']}.{settings.PLATFORM_HOST}"
         try:
             tenant = provision(schema=options["schema"], name=options["name"], domain=domain)
@@ -49,6 +56,15 @@ class Command(BaseCommand):
         self.stdout.write(f"Created {tenant.name} at http://{domain}{':' if port else ''}{port}/.")
         self.stdout.write(
             f"Sign in as {options['owner']} with the password {password}; it is not shown again."
+        )
+
+    def _rotate(self, schema: str) -> None:
+        with platform_context():
+            if not Tenant.objects.filter(schema_name=schema).exists():
+                raise CommandError(f"There is no tenant with the schema '{schema}'.")
+            key = rotate(schema)
+        self.stdout.write(
+            f"Secrets that {schema} saves from now on are sealed under key {key.version}; older keys stay."
         )
 
     def _make_owner(self, tenant: Tenant, username: str) -> str:

@@ -1,0 +1,89 @@
+"""One way to call a tool, wherever it comes from. Only the executor uses it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from agents.tools import operations
+from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed
+from agents.tools.models import Tool
+from agents.tools.registry import spec_of
+from agents.tools.remote import http, mcp
+from agents.tools.secrets import redact
+from tenants.kernel.errors import DomainError
+from tenants.kernel.jsonvalues import JsonObject, storable
+
+Call = Callable[[JsonObject, ToolContext], Any]
+
+
+def function_of(tool: Tool) -> Call:
+    """Return a function of arguments and context that calls the tool.
+
+    What it returns is storable JSON, and neither that nor what it raises holds a credential of the
+    context. Raises UnknownMember, or ToolFailed, for a Python tool that is gone or has changed; the
+    function raises ToolFailed and OutcomeUnknown, and whatever a Python tool raises.
+    """
+    match tool.source:
+        case Tool.Source.HTTP:
+            return _sealed(tool, lambda arguments, context: http.call(tool, arguments, context))
+        case Tool.Source.MCP:
+            return _sealed(tool, lambda arguments, context: _call_mcp(tool, arguments, context))
+    return _sealed(tool, _python(tool))
+
+
+def _python(tool: Tool) -> Call:
+    spec = spec_of(tool.name)
+    if spec.schema_version != tool.schema_version:
+        raise ToolFailed(f"{tool.name} has changed since this call was proposed.", started=False)
+
+    def call(arguments: JsonObject, context: ToolContext) -> Any:
+        given = {**arguments, "context": context} if spec.wants_context else arguments
+        return spec.function(**given)
+
+    return call
+
+
+def _call_mcp(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
+    try:
+        return mcp.call(tool, arguments, context)
+    except mcp.DefinitionChanged:
+        operations.quarantine(tool=tool, why="Its server declares it differently from what was confirmed.")
+        raise
+
+
+def _sealed(tool: Tool, call: Call) -> Call:
+    """Keep the context's credentials out of the call's results and errors."""
+
+    def sealed(arguments: JsonObject, context: ToolContext) -> Any:
+        secrets = context.secrets
+        try:
+            value = call(arguments, context)
+        except (ToolFailed, OutcomeUnknown) as error:
+            raise _redacted(error, context) from None
+        except Exception as error:
+            if redact(_told(error), secrets) == _told(error):
+                raise
+            raise OutcomeUnknown(f"{tool.name} failed: {type(error).__name__}") from None
+        value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return redact(storable(value), secrets)
+
+    return sealed
+
+
+def _redacted(error: DomainError, context: ToolContext) -> DomainError:
+    error.detail = redact(error.detail, context.secrets)
+    error.errors, error.data = redact(error.errors, context.secrets), redact(error.data, context.secrets)
+    error.args = (error.detail,)
+    return error
+
+
+def _told(error: BaseException) -> str:
+    """Return what a log would show of the error and of those that led to it."""
+    told, seen = [], set[int]()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        told.append(f"{cause!r} {cause}")
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(told)

@@ -1,0 +1,349 @@
+"""Bring tools in from elsewhere, keep them in quarantine until somebody confirms them, and change them."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.tools.base import ToolFailed
+from agents.tools.models import Tool, ToolSecret, ToolServer
+from agents.tools.registry import REGISTRY
+from agents.tools.remote import mcp, schemas
+from agents.tools.remote.endpoint import Endpoint
+from agents.tools.secrets import names_for, opened
+from governance.audit import operations as audit
+from governance.audit.types import Entry
+from governance.types import SYSTEM, Actor, EffectClass, Risk, Subject
+from tenants.kernel.errors import DomainError, InvalidInput, StaleTransition
+from tenants.kernel.jsonvalues import JsonObject, sha256_hex
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+RESERVED = frozenset({"servers", "secrets"})  # paths of the API
+MAX_NAME = 64
+MAX_DESCRIPTION = 4000
+DEFINITION = ("description", "parameters", "output_schema", "endpoint")
+ARRIVED = "It is new here."
+
+
+class NameTaken(InvalidInput):
+    """Another tool, server or credential has the name."""
+
+    code = "name-taken"
+    status = 409
+
+
+class ToolQuarantined(DomainError):
+    """A tool in quarantine is enabled only by confirming its risk and its effect."""
+
+    code = "tool-quarantined"
+    status = 409
+    title = "Confirm the tool's risk and effect to enable it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpTool:
+    """What an admin says of an HTTP tool."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+    endpoint: Endpoint
+    output_schema: JsonObject | None = None
+
+    def check(self) -> None:
+        """Raise InvalidInput or SchemaRefused if it cannot become a tool."""
+        if not NAME.match(self.name) or self.name in RESERVED or "__" in self.name:
+            raise _invalid(
+                "/name", "Use a-z, A-Z, 0-9, - and single _, at most 64; not 'servers' or 'secrets'."
+            )
+        if not self.description.strip() or len(self.description) > MAX_DESCRIPTION:
+            raise _invalid("/description", f"Say what the tool does in 1 to {MAX_DESCRIPTION} characters.")
+        _check_schemas(self.parameters, self.output_schema)
+        self.endpoint.check(self.parameters)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return the columns of the row."""
+        definition = self.endpoint.to_json()
+        whole = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+            "output_schema": self.output_schema,
+            "endpoint": definition,
+        }
+        return {
+            "description": self.description,
+            "parameters": self.parameters,
+            "output_schema": self.output_schema,
+            "definition": definition,
+            "secrets": self.endpoint.secrets,
+            "schema_version": sha256_hex(whole),
+        }
+
+
+def _check_schemas(parameters: JsonObject, output_schema: JsonObject | None) -> None:
+    for at, schema in (("/parameters", parameters), ("/output_schema", output_schema)):
+        if schema is None:
+            continue
+        try:
+            schemas.check(schema, of_object=at == "/parameters")
+        except DomainError as error:
+            raise _invalid(at, error.detail) from error
+
+
+def _invalid(at: str, message: str) -> InvalidInput:
+    return InvalidInput(message, errors=[{"at": at, "message": message}])
+
+
+@transaction.atomic
+def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, **limits: Any) -> Tool:
+    """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
+
+    `limits` may give `timeout_s` and `max_attempts`. Raises InvalidInput, NameTaken.
+    """
+    tool.check()
+    if tool.name in REGISTRY or Tool.objects.filter(name=tool.name).exists():
+        raise NameTaken(f"There is a tool named '{tool.name}' already.")
+    row = Tool(name=tool.name, source=Tool.Source.HTTP, risk=risk, effect=effect, enabled=False)
+    for field, value in {**tool.fields, **limits}.items():
+        setattr(row, field, value)
+    row.full_clean(exclude=["parameters"])
+    row.save()
+    quarantine(tool=row, why=ARRIVED)
+    return row
+
+
+@transaction.atomic
+def change_http(*, row: Tool, tool: HttpTool) -> Tool:
+    """Give an HTTP tool another definition; if anything in it differs, the tool goes into quarantine."""
+    if row.source != Tool.Source.HTTP or row.name != tool.name:
+        raise InvalidInput("Only HTTP tools have an endpoint, and a tool keeps its name.")
+    tool.check()
+    if tool.fields["schema_version"] != row.schema_version:
+        _redefine(row, tool.fields)
+        quarantine(tool=row, why="Its definition was changed.")
+    return row
+
+
+def _redefine(row: Tool, fields: dict[str, Any]) -> None:
+    for field, value in fields.items():
+        setattr(row, field, value)
+    row.enabled, row.quarantined = False, True
+    row.save()
+
+
+@transaction.atomic
+def quarantine(*, tool: Tool, why: str) -> None:
+    """Take a tool out of use until somebody confirms it again; the gate denies its calls from now on."""
+    tool.enabled, tool.quarantined = False, True
+    tool.confirmed_at, tool.confirmed_by = None, ""
+    tool.save(update_fields=["enabled", "quarantined", "confirmed_at", "confirmed_by"])
+    _record("tool.quarantined", tool, actor=SYSTEM, now=timezone.now(), body={"why": why})
+
+
+@transaction.atomic
+def confirm(*, tool: Tool, risk: Risk, effect: EffectClass, by: Any, now: datetime) -> Tool:
+    """Put a tool into use with the risk and effect that the person vouches for.
+
+    Raises StaleTransition if its definition is no longer the one `tool` was read with, and
+    ValidationError where they are milder than a Python tool's author declared.
+    """
+    row = Tool.objects.select_for_update().get(pk=tool.pk)
+    if row.schema_version != tool.schema_version:
+        raise StaleTransition(f"{tool.name} has changed since you read it; look at it again.")
+    row.risk, row.effect = risk.value, effect.value
+    row.clean()
+    row.enabled, row.quarantined = True, False
+    row.confirmed_at, row.confirmed_by = now, by.username
+    row.save()
+    actor = Actor(kind=by.kind, id=str(by.pk), name=by.username)
+    _record("tool.confirmed", row, actor=actor, now=now, body={"risk": row.risk, "effect": row.effect})
+    return row
+
+
+@transaction.atomic
+def change(*, tool: Tool, changes: dict[str, Any], by: Any, now: datetime) -> Tool:
+    """Change what is named; what an HTTP tool does first, then its limits, then whether it may be used.
+
+    `enabled` with `risk` and `effect` confirms a tool in quarantine. Raises ToolQuarantined where it is
+    to be enabled without them, StaleTransition if `schema_version` is given and is not the tool's.
+    """
+    given = dict(changes)
+    seen = given.pop("schema_version", tool.schema_version)
+    if seen != tool.schema_version:
+        raise StaleTransition(f"{tool.name} has changed since you read it; look at it again.")
+    definition = {name: given.pop(name) for name in DEFINITION if name in given}
+    if definition:
+        tool = change_http(row=tool, tool=_changed(tool, definition))
+    if tool.quarantined and given.get("enabled"):
+        if not {"risk", "effect"} <= set(given):
+            raise ToolQuarantined
+        tool = confirm(
+            tool=tool, risk=Risk(given.pop("risk")), effect=EffectClass(given.pop("effect")), by=by, now=now
+        )
+    for field, value in given.items():
+        setattr(tool, field, value)
+    tool.clean()
+    tool.save()
+    return tool
+
+
+def _changed(tool: Tool, definition: JsonObject) -> HttpTool:
+    if tool.source != Tool.Source.HTTP:
+        raise InvalidInput("Only HTTP tools are defined here.")
+    endpoint = definition.pop("endpoint", tool.definition)
+    kept = {
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "output_schema": tool.output_schema,
+    }
+    return HttpTool(name=tool.name, endpoint=Endpoint.from_json(endpoint), **{**kept, **definition})
+
+
+def _record(action: str, tool: Tool, *, actor: Actor, now: datetime, body: JsonObject) -> None:
+    facts = {"source": tool.source, "schema_version": tool.schema_version, **body}
+    subject = Subject(kind="tool", id=tool.name)
+    audit.record(Entry(at=now, action=action, actor=actor, subject=subject, outcome="ok", body=facts))
+
+
+def save_server(*, server: ToolServer) -> ToolServer:
+    """Store a server. Where it leads elsewhere now, or shows another credential, its tools are quarantined.
+
+    Raises ValidationError for a name that is taken or malformed, and for a URL that must not be asked.
+    """
+    server.full_clean()
+    with transaction.atomic():
+        before = ToolServer.objects.select_for_update().filter(pk=server.pk).first()
+        if before is not None and before.name != server.name:
+            raise _invalid("/name", "A server keeps its name: its tools are called after it.")
+        server.save()
+        if before is not None and _target(before) != _target(server):
+            for tool in Tool.objects.filter(server=server):
+                _redefine(tool, _of_server(server, tool.definition))
+                quarantine(tool=tool, why="Its server's URL or credential was changed.")
+    return server
+
+
+def _target(server: ToolServer) -> tuple[str, str]:
+    return server.url, server.secret.name if server.secret else ""
+
+
+def sync_server(*, server: ToolServer, now: datetime) -> ToolServer:
+    """Ask a server for its tools. New and changed ones are quarantined, vanished ones disabled.
+
+    `last_error` names the tools that were left out, and why. Raises ToolFailed, noting it there too, if
+    the server cannot be asked; then nothing else changes.
+    """
+    try:
+        secret = opened(server.secret) if server.secret else None
+        declared = mcp.definitions(url=server.url, secret=secret)
+    except ToolFailed as error:
+        server.last_error = error.detail
+        server.save(update_fields=["last_error"])
+        raise
+    with transaction.atomic():
+        ToolServer.objects.select_for_update().get(pk=server.pk)
+        left_out = _apply(server, declared)
+        server.synced_at, server.last_error = now, "\n".join(left_out)
+        server.save(update_fields=["synced_at", "last_error"])
+    return server
+
+
+def _apply(server: ToolServer, declared: list[JsonObject]) -> list[str]:
+    """Bring the rows to what the server declares; return a line for each tool that was left out."""
+    rows = {row.name: row for row in Tool.objects.filter(server=server)}
+    names = [local_name(server.name, str(definition["name"])) for definition in declared]
+    taken = set(Tool.objects.exclude(server=server).filter(name__in=names).values_list("name", flat=True))
+    left_out: dict[str, str] = {}
+    for definition in declared:
+        remote = str(definition["name"])
+        name = local_name(server.name, remote)
+        try:
+            if names.count(name) > 1:
+                raise InvalidInput("The server lists it, or one with the same name here, more than once.")
+            if name in taken:
+                raise NameTaken(f"There is another tool named '{name}'.")
+            fields = _accepted(server, definition)
+        except DomainError as error:
+            left_out[remote] = f"{remote[:80]}: {error.detail}"
+            continue
+        row = rows.pop(name, None)
+        if row is None:
+            _arrive(server, name, fields)
+        elif row.schema_version != fields["schema_version"]:
+            _redefine(row, fields)
+            quarantine(tool=row, why="Its server declares it differently now.")
+    for gone in rows.values():
+        if gone.enabled:
+            gone.enabled = False
+            gone.save(update_fields=["enabled"])
+    return list(left_out.values())
+
+
+def _arrive(server: ToolServer, name: str, fields: dict[str, Any]) -> None:
+    """Add a tool as dangerous as a tool can be, whatever the server says of it."""
+    row = Tool.objects.create(
+        name=name,
+        source=Tool.Source.MCP,
+        server=server,
+        risk=Risk.CRITICAL,
+        effect=EffectClass.NON_IDEMPOTENT,
+        enabled=False,
+        quarantined=True,
+        **fields,
+    )
+    quarantine(tool=row, why=ARRIVED)
+
+
+def _accepted(server: ToolServer, definition: JsonObject) -> dict[str, Any]:
+    """Return the columns for a declared tool; raise InvalidInput if it cannot be one."""
+    if len(str(definition.get("description", ""))) > MAX_DESCRIPTION:
+        raise InvalidInput(f"Its description is longer than {MAX_DESCRIPTION} characters.")
+    _check_schemas(definition["inputSchema"], definition.get("outputSchema"))
+    return _of_server(server, definition)
+
+
+def _of_server(server: ToolServer, definition: JsonObject) -> dict[str, Any]:
+    url, secret = _target(server)
+    whole = {"definition": definition, "server": {"name": server.name, "url": url, "secret": secret}}
+    return {
+        "description": str(definition.get("description") or definition.get("title") or definition["name"]),
+        "parameters": definition["inputSchema"],
+        "output_schema": definition.get("outputSchema"),
+        "definition": definition,
+        "secrets": [secret] if secret else [],
+        "schema_version": sha256_hex(whole),
+    }
+
+
+def local_name(server: str, remote: str) -> str:
+    """Return what a server's tool is called here: SERVER__TOOL, in characters that models accept.
+
+    A name that had to be shortened or spelled differently ends in a digest of the original, so that two
+    tools never share a name.
+    """
+    name = f"{server}__{remote}"
+    if NAME.match(name):
+        return name
+    digest = hashlib.sha256(remote.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^a-zA-Z0-9_-]', '_', name)[: MAX_NAME - 9]}_{digest}"
+
+
+def users_of(secret: ToolSecret) -> list[str]:
+    """Return the names of the servers and tools that need the credential."""
+    users = {str(server) for server in ToolServer.objects.filter(secret=secret)}
+    users |= {tool.name for tool in Tool.objects.all() if secret.name in names_for(tool)}
+    return sorted(users)
+
+
+@transaction.atomic
+def delete_secret(*, secret: ToolSecret) -> None:
+    """Delete a credential; raise InvalidInput naming what still needs it."""
+    if users := users_of(secret):
+        raise InvalidInput(f"{secret.name} is used by {', '.join(users)}.")
+    secret.delete()

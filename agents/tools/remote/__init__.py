@@ -1,0 +1,1 @@
+"""Tools that run elsewhere: HTTP endpoints and tools of MCP servers."""

@@ -1,0 +1,1 @@
+"""Keys of a tenant: what one tenant encrypts, no other can read."""
