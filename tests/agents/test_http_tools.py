@@ -401,7 +401,7 @@ class TestSecrets:
             except ValueError as error:
                 raise RuntimeError("wrapped") from error
 
-        with pytest.raises(ToolFailed, match="RuntimeError") as caught:
+        with pytest.raises(OutcomeUnknown, match="RuntimeError") as caught:
             _sealed(tool, crash)({}, context)
         assert SECRET not in repr(caught.value.__dict__) + str(caught.value)
 

@@ -125,9 +125,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     event = "00000000-0000-7000-8000-000000000000"
     halt = Halt.objects.create(agent=agent, reason="It refunds too much", by=oscar)
     circuit = Circuit.objects.create(kind="tool", name="refund_order")
-    ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event}
-    ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
+    ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
 
     def go(endpoint: str, who: str) -> Any:
