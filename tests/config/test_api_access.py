@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from agents.runs import operations as runs
+from agents.runs.models import Run
 from governance import gate
 from hitl.reviews import operations as reviews
 from hitl.reviews.types import ReviewRequest
@@ -81,6 +82,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any) -> Call:
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
+        if endpoint == "POST runs/{pk}/resume":
+            Run.objects.filter(pk=run.pk).update(status=Run.Status.PAUSED)
         url = PREFIX + path.format(pk=ids.get(path.partition("/")[0]), name="refund_order")
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
