@@ -70,17 +70,20 @@ def messages(context: RunContext) -> list[dict[str, Any]]:
         conversation.append({"role": "user", "content": exchange.query})
         conversation.append({"role": "assistant", "content": exchange.answer})
     conversation.append({"role": "user", "content": context.query})
+    guidance: list[dict[str, Any]] = []  # kept until every call has its result: nothing may stand between
     for turn in context.history:
         match turn:
             case ModelTurn():
+                conversation += guidance
+                guidance = []
                 conversation.append(_assistant_message(turn))
             case ToolTurn():
                 content = json.dumps(turn.content, ensure_ascii=False, sort_keys=True)
                 conversation.append({"role": "tool", "tool_call_id": turn.call_id, "content": content})
             case PersonTurn():
-                guidance = f"A person looked at what went wrong and says: {turn.text}"
-                conversation.append({"role": "user", "content": guidance})
-    return conversation
+                said = f"A person looked at what went wrong and says: {turn.text}"
+                guidance.append({"role": "user", "content": said})
+    return conversation + guidance
 
 
 def _assistant_message(turn: ModelTurn) -> dict[str, Any]:

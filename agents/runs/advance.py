@@ -185,5 +185,5 @@ def _fail(hold: Hold, code: str, message: str) -> None:
             hold.fail(code, message)
     except LeaseLost:
         logger.info("Run %s was taken from this worker", hold.run.pk)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         logger.exception("Run %s could not be closed; it is taken up again", hold.run.pk)

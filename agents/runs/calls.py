@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -178,7 +179,14 @@ def resume(hold: Hold, step: Step) -> Work | None:
 
 
 def propose(hold: Hold, step: Step) -> Work | None:
-    """Ask the gate about a call, with the approval it has; None if it was refused or the run waits."""
+    """Ask the gate about a call, with the approval it has; None if it was refused or the run waits.
+
+    Nothing is proposed under a kill switch or a pause: the call stays planned.
+    """
+    if hold.weather.stop:
+        hold.move(step, Step.Status.PLANNED)
+        hold.pause(hold.weather.stop)
+        return None
     if not step.request["parsed"]:
         message = "The arguments were not a JSON object. Send the call again with valid JSON."
         _refuse(hold, step, "invalid-json", message, status=Step.Status.FAILED)
@@ -381,7 +389,10 @@ def _after_failure(
         _hand_off_after_failures(hold, outcome.error)
         return None
     request = {**step.request, "instead_of": step.name, "because": outcome.error}
-    request.pop("preview", None)
+    if step.review_id:
+        request["arguments"] = _review_of(step).arguments
+    for name in ("preview", "started_under"):
+        request.pop(name, None)
     return propose(
         hold, hold.add(kind=Step.Kind.TOOL, name=fallback.name, call_id=step.call_id, request=request)
     )
@@ -389,7 +400,8 @@ def _after_failure(
 
 def _fallback(hold: Hold, step: Step, tool: Tool) -> Tool | None:
     """Return the tool to propose instead, unless it was tried for this call already."""
-    tried = {s.name for s in hold.steps if s.kind == Step.Kind.TOOL and s.call_id == step.call_id}
+    since_model = takewhile(lambda s: s.kind != Step.Kind.MODEL, reversed(hold.steps))
+    tried = {s.name for s in since_model if s.call_id == step.call_id}
     return tool.fallback if tool.fallback is not None and tool.fallback.name not in tried else None
 
 

@@ -173,8 +173,11 @@ class Hold:
         self.audit("run.paused", outcome="paused", body={"reason": reason})
 
     def queue_for(self, kind: str, name: str) -> None:
-        """Put the run in the queue for a slot of the part; nobody holds anything meanwhile."""
-        self._leave(Run.Status.QUEUED, waits_for=f"{kind}:{name}")
+        """Put the run in the queue for a slot of the part; nobody holds anything meanwhile.
+
+        Who found no slot of the tenant frees none: runs that wait must not ring each other in circles.
+        """
+        self._leave(Run.Status.QUEUED, frees_slot=kind != "tenant", waits_for=f"{kind}:{name}")
 
     def postpone(self, *, attempt: int, retry_after_s: float | None) -> float:
         """Queue the run again after a pause that grows with each attempt; return its seconds."""
@@ -188,10 +191,11 @@ class Hold:
         self._leave(Run.Status.QUEUED)
         ring(self.run)
 
-    def _leave(self, status: Run.Status, **changes: Any) -> None:
+    def _leave(self, status: Run.Status, *, frees_slot: bool = True, **changes: Any) -> None:
         now = self.clock()
         self.run.transition(status, updated_at=now, lease_token=None, lease_expires_at=None, **changes)
-        self.free_slot("tenant", "")
+        if frees_slot:
+            self.free_slot("tenant", "")
         live.publish_on_commit("runs", self.run.pk)
 
     def succeed(self, output: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.utils import timezone
 
 from agents.runs.lease import Lease, seconds
@@ -66,11 +66,19 @@ class Keeper:
                     ringing.append(heapq.heappop(self._alarms))
                 leases = list(self._leases.values())
             for _, schema, run_id in ringing:
-                with tenant_context(schema_tenant(schema)):
-                    enqueue(ADVANCE, run_id=run_id)
+                self._ring(schema, run_id)
             if now >= next_beat:
                 next_beat = now + settings.RUN_HEARTBEAT_S
                 self._renew(leases)
+
+    def _ring(self, schema: str, run_id: str) -> None:
+        try:
+            with tenant_context(schema_tenant(schema)):
+                enqueue(ADVANCE, run_id=run_id)
+        except Exception:  # the thread must outlive a lost database: it keeps every lease here
+            logger.warning("Run %s was not rung for; the sweeper does it", run_id, exc_info=True)
+        finally:
+            connection.close()
 
     def _renew(self, leases: list[Lease]) -> None:
         by_schema: dict[str, list[Lease]] = defaultdict(list)
@@ -80,7 +88,7 @@ class Keeper:
             for schema, held in by_schema.items():
                 with tenant_context(schema_tenant(schema)):
                     _renew_in_schema(held)
-        except DatabaseError:
+        except Exception:  # as above
             logger.warning("Leases were not renewed; runs go to another worker if this lasts", exc_info=True)
         finally:
             connection.close()

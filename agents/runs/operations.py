@@ -144,13 +144,16 @@ def resume(*, run: Run, user: Any, now: datetime) -> Run:
     a kill switch stands the run pauses again before it starts anything.
     """
     _check_may_pause(run, user)
+    # Reviews before the run, in the order in which a decision locks them: none is decided meanwhile.
+    undecided = Review.objects.pending().filter(run_id=run.pk).order_by("pk")
+    is_undecided = bool(undecided.select_for_update(of=("self",)))
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
     if run.status == Run.Status.RUNNING and run.pause_requested:
         Run.objects.filter(pk=run.pk).update(pause_requested=False, pause_reason="")
         run.pause_requested, run.pause_reason = False, ""
     elif run.status != Run.Status.PAUSED:
         raise StaleTransition(f"The run is {run.status}, not paused.")
-    elif Review.objects.pending().filter(run_id=run.pk).exists():
+    elif is_undecided:
         run.transition(Run.Status.WAITING, pause_reason="", updated_at=now)
     else:
         run.transition(Run.Status.QUEUED, pause_reason="", updated_at=now)

@@ -2,13 +2,27 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Message = dict[str, Any]
-Answer = Message | Callable[[], Message]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """An answer that is none: a status with headers, one that comes after `after_s` seconds, or a cut."""
+
+    status: int = 500
+    headers: Mapping[str, str] = field(default_factory=dict)
+    after_s: float = 0.0
+    cut: bool = False
+
+
+Answer = Message | Fault | Callable[[], Message | Fault]
 
 
 def text(content: str) -> Message:
@@ -55,7 +69,7 @@ class FakeModel(ThreadingHTTPServer):
         """Start over with these answers; an answer that is a function is called when its turn comes."""
         self.answers, self.requests, self.status = list(answers), [], 200
 
-    def next(self, request: dict[str, Any]) -> Message:
+    def next(self, request: dict[str, Any]) -> Message | Fault:
         """Return the next answer."""
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -71,6 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         message = self.server.next(request)
+        status, headers = self.server.status, {}
+        if isinstance(message, Fault):
+            time.sleep(message.after_s)
+            if message.cut:
+                self.close_connection = True
+                return
+            status, headers = message.status, dict(message.headers)
         body = {
             "id": "chatcmpl-1",
             "object": "chat.completion",
@@ -79,10 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
         }
-        if self.server.status != 200:
+        if status != 200:
             body = {"error": {"message": "The model is out of order.", "type": "x"}}
         data = json.dumps(body).encode()
-        self.send_response(self.server.status)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
