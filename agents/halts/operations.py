@@ -28,8 +28,11 @@ from tenants.tenancy.models import PlatformHalt
 
 TRIP = "agents.add_halt"
 LIFT = "agents.lift_halt"
-MAX_RUN_EVENTS = 1_000
-"""Runs whose pausing is an audit event of its own; the halt's event has the number of all."""
+MAX_RUN_EVENTS = 100
+"""Runs whose pausing is an audit event of its own; the halt's event has the number of all.
+
+Events cost half a millisecond of CPU each, and the halt stands only once they are written.
+"""
 RING_AT_ONCE = 200
 """Runs rung when a halt is lifted; the sweeper rings the others, so that lifting does not take long."""
 
@@ -98,7 +101,7 @@ def lift(*, halt: Halt, by: Any, now: datetime) -> Halt:
 
 
 def pause_for_halt(halt: Halt, *, now: datetime) -> int:
-    """Pause the queued runs in the halt's scope; return how many. The first 1,000 get an event each.
+    """Pause the queued runs in the halt's scope; return how many. The first 100 get an event each.
 
     A run that somebody has locked is passed over: it is being claimed or ended, and a worker that has
     claimed it meets the halt at its next fence.
