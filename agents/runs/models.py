@@ -93,7 +93,10 @@ class Run(StatusModel):
             ("cancel_run", "Can cancel anybody's runs"),
             ("pause_run", "Can pause and resume anybody's runs"),
         ]
-        indexes = [models.Index(fields=["status", "updated_at"])]
+        indexes = [
+            models.Index(fields=["status", "updated_at"]),
+            models.Index(fields=["requester", "agent", "session_id", "id"], name="run_session"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.snapshot.get('agent', 'run')}: {self.query[:60]}"

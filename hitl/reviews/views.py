@@ -122,6 +122,7 @@ def _context(
 ) -> dict[str, Any]:
     now = timezone.now()
     actions = operations.available_actions(item, request.user)
+    others = Review.objects.filter(step_id=item.step_id).exclude(pk=item.pk).order_by("pk")
     return {
         "review": item,
         "form": form,
@@ -134,7 +135,8 @@ def _context(
             {"vote": vote, "word": WORDS[item.kind][DecisionVerb(vote.decision)]}
             for vote in item.votes.select_related("reviewer").order_by("id")
         ],
-        "others": Review.objects.filter(step_id=item.step_id).exclude(pk=item.pk).order_by("id"),
+        "earlier": [other for other in others if other.pk < item.pk],
+        "later": [other for other in others if other.pk > item.pk],
         "evidence_more": {
             name: value for name, value in item.evidence.items() if name not in SHOWN_APART and value
         },

@@ -86,11 +86,11 @@ class TestWaiting:
 
 
 class TestSteps:
-    def test_tell_how_often_they_were_started(self, run: Run, page: Page) -> None:
+    def test_tell_how_often_they_were_tried(self, run: Run, page: Page) -> None:
         add(run, "tool", "lookup_order", "succeeded", attempts=1, result={"content": "x"})
-        assert "started" not in page().split("steps-title")[1]
+        assert "tried" not in page()
         add(run, "tool", "lookup_order", "succeeded", attempts=3, result={"content": "x"})
-        assert "started 3 times" in page()
+        assert "tried 3 times" in page()
 
     def test_tell_what_was_proposed_instead(self, run: Run, page: Page) -> None:
         failed = {"content": {"error": {"code": "tool-failed", "message": "down"}}, "fallback": "send_sms"}

@@ -96,6 +96,12 @@ class TestGoingOn:
         assert (last.query, last.session_id) == ("and\nthen?", "s1")
         assert last.snapshot["memory"] == [{"query": "one", "answer": "it is here"}]
 
+    def test_before_the_answer_is_there_says_what_that_means(self, ask: Ask, browser: Any) -> None:
+        run, warning = ask("one"), "does not know its answer"
+        assert warning in browser("oscar").get(f"/sessions/{run.pk}/").content.decode()
+        Run.objects.filter(pk=run.pk).update(status="succeeded", output={"answer": "it is here"})
+        assert warning not in browser("oscar").get(f"/sessions/{run.pk}/").content.decode()
+
     @pytest.mark.parametrize("who", ["alice", "bob", "vera", "charlie"])
     def test_is_for_the_person_who_began_it(self, ask: Ask, browser: Any, who: str) -> None:
         run = ask("one")

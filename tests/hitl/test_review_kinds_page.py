@@ -109,6 +109,16 @@ class TestOutcomePage:
         assert f'href="{path(question)}"' in html(as_bob, approval)
         assert f'href="{path(approval)}"' in html(as_bob, question)
 
+    def test_does_not_wait_for_a_result_once_the_question_is_asked_anew(
+        self, as_bob: Client, ask: Make, bob: Any, say: Any
+    ) -> None:
+        first = say(ask(), bob, "retry")
+        assert "Waiting for a worker to run it again" in html(as_bob, first)
+        second = ask()
+        Review.objects.filter(pk=second.pk).update(step_id=first.step_id)
+        assert "Waiting for a worker" not in html(as_bob, first)
+        assert "People were asked before whether this happened: approved." in html(as_bob, second)
+
     def test_offers_the_requester_nothing(
         self, browser: Callable[[str], Client], ask: Make, alice: Any
     ) -> None:
