@@ -21,7 +21,7 @@ from tenants.templatetags.display import inert, pretty
 USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "declared")
-STATE = ("state_label", "source", "server", "secrets_shown", "confirmed", "schema_version")
+STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_version")
 
 
 class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
@@ -103,6 +103,13 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
             return "quarantined"
         return "enabled" if tool.enabled else "disabled"
 
+    @admin.display(description="State")
+    def state(self, tool: Tool) -> str:
+        """Return whether agents can use it, and what is to be done if not."""
+        if tool.quarantined:
+            return "In quarantine: agents cannot use it until somebody confirms its risk and effect below."
+        return "Enabled" if tool.enabled else "Disabled"
+
     @admin.display(description="Confirmed")
     def confirmed(self, tool: Tool) -> str:
         """Return who put it into use, and when."""
@@ -144,11 +151,11 @@ def _block(value: Any) -> str:
 class ToolServerAdmin(ConfigAdmin):
     """MCP servers: add one, sync, then confirm each of its tools."""
 
-    list_display = ["name", "url_shown", "secret", "synced_at", "error_shown"]
+    list_display = ["name", "url_shown", "secret", "synced", "error_shown"]
     search_fields = ["name", "url"]
     list_select_related = ["secret"]
-    fields = ["name", "url", "secret", "synced_at", "error_shown"]
-    readonly_fields = ["synced_at", "error_shown"]
+    fields = ["name", "url", "secret", "synced", "error_shown"]
+    readonly_fields = ["synced", "error_shown"]
     actions_submit_line = ["sync"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -179,6 +186,11 @@ class ToolServerAdmin(ConfigAdmin):
         """Refuse: its tools are evidence of what agents could do; disable them instead."""
         return False
 
+    @admin.display(description="Asked for its tools", ordering="synced_at")
+    def synced(self, server: ToolServer) -> str:
+        """Return when the last sync succeeded."""
+        return f"{server.synced_at:%Y-%m-%d %H:%M} UTC" if server.synced_at else "never"
+
     @admin.display(description="URL")
     def url_shown(self, server: ToolServer) -> str:
         """Return the URL as text."""
@@ -194,9 +206,9 @@ class ToolSecretAdmin(ConfigAdmin):
     """Credentials of tools: written here, read by nobody."""
 
     form = SecretForm
-    list_display = ["name", "value_label", "updated_at", "updated_by"]
+    list_display = ["name", "value_label", "updated", "updated_by"]
     search_fields = ["name"]
-    readonly_fields = ["updated_at", "updated_by"]
+    readonly_fields = ["updated", "updated_by"]
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -215,6 +227,11 @@ class ToolSecretAdmin(ConfigAdmin):
         """Refuse for a credential that a tool or a server needs."""
         allowed = bool(super().has_delete_permission(request, obj))
         return allowed and (obj is None or not operations.users_of(obj))
+
+    @admin.display(description="Saved", ordering="updated_at")
+    def updated(self, secret: ToolSecret) -> str:
+        """Return when it was last saved."""
+        return f"{secret.updated_at:%Y-%m-%d %H:%M} UTC" if secret.updated_at else "-"
 
     @display(description="Value", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def value_label(self, secret: ToolSecret) -> str:

@@ -13,6 +13,7 @@ from agents.tools.models import Tool, ToolSecret, ToolServer
 from agents.tools.secrets import save_secret
 from governance.access.models import IdempotencyRecord
 from governance.audit.models import AuditEvent
+from tenants.kernel.errors import StaleTransition
 from tests.agents.mcp_servers import Scripted, scripted, tool
 from tests.governance.samples import NOW
 
@@ -90,6 +91,17 @@ class TestHttpTool:
         assert (refused.status_code, refused.json()["code"]) == (409, "stale-transition")
         assert Tool.objects.get(name="weather").quarantined
 
+    def test_is_not_enabled_by_somebody_who_read_it_before_it_was_quarantined(
+        self, api: Any, alice: Any
+    ) -> None:
+        post(api, "", WEATHER)
+        patch(api, "/weather", enabled=True, risk="low", effect="read")
+        seen = Tool.objects.get(name="weather")
+        patch(api, "/weather", description="Something else.")
+        with pytest.raises(StaleTransition):
+            operations.change(tool=seen, changes={"enabled": True}, by=alice, now=NOW)
+        assert Tool.objects.get(name="weather").description == "Something else."
+
     def test_is_made_once_for_one_key(self, api: Any) -> None:
         answers = [post(api, "", WEATHER, **{"Idempotency-Key": "k"}).json() for _ in range(2)]
         assert answers[0] == answers[1]
@@ -104,6 +116,8 @@ class TestHttpTool:
             ({"endpoint": []}, "/endpoint"),
             ({"parameters": {"type": "object", "$ref": "http://x.example"}}, "/parameters"),
             ({"output_schema": {"$ref": "#"}}, "/output_schema"),
+            ({"parameters": {"type": "object", "description": "\x00"}}, "/parameters"),
+            ({"parameters": {"type": "object", "maxProperties": 2**60}}, "/parameters"),
             ({"name": "no spaces"}, "/name"),
             ({"risk": "none"}, "/risk"),
             ({"effect": "whatever"}, "/effect"),
