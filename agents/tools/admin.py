@@ -20,7 +20,7 @@ from tenants.templatetags.display import inert, pretty
 
 USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
-SHOWN = ("description_shown", "parameters_shown", "output_shown", "declared")
+SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
 STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_version")
 
 
@@ -35,26 +35,35 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     actions_submit_line = ["confirm"]
 
     def get_form(self, request: HttpRequest, obj: Tool | None = None, **kwargs: Any) -> Any:
-        """Let the endpoint of HTTP tools be edited."""
-        is_http = obj is None or obj.source == Tool.Source.HTTP
-        return super().get_form(request, obj, **{**kwargs, "form": HttpToolForm if is_http else ToolForm})
+        """Let those who may change tools edit the endpoint of HTTP tools."""
+        form = HttpToolForm if self._is_editable(request, obj) else ToolForm
+        return super().get_form(request, obj, **{**kwargs, "form": form})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tool | None = None) -> list[str]:
-        """Fix the name of what is not an HTTP tool."""
-        is_http = obj is None or obj.source == Tool.Source.HTTP
-        return [field for field in self.readonly_fields if not (is_http and field == "name")]
+        """Fix the name of what is not edited here."""
+        editable = self._is_editable(request, obj)
+        return [field for field in self.readonly_fields if not (editable and field == "name")]
 
     def get_fieldsets(self, request: HttpRequest, obj: Tool | None = None) -> Any:
         """Say first what the tool is, then what the tenant makes of it."""
         if obj is None:
             return [("What it is", {"fields": HTTP}), ("How it may be used", {"fields": ("seen", *USE)})]
-        what = HTTP if obj.source == Tool.Source.HTTP else ("name", *SHOWN)
-        use = ("seen", *USE) if obj.quarantined else ("seen", "enabled", *USE)
+        state = [name for name in STATE if obj.server or name != "server"]
+        what = HTTP if self._is_editable(request, obj) else ("name", *SHOWN)
+        use = USE if obj.quarantined else ("enabled", *USE)
         return [
-            ("State", {"fields": STATE}),
+            ("State", {"fields": state}),
             ("What it is", {"fields": what}),
-            ("How it may be used", {"fields": use}),
+            ("How it may be used", {"fields": (*self._seen(request, obj), *use)}),
         ]
+
+    def _seen(self, request: HttpRequest, obj: Tool) -> tuple[str, ...]:
+        return ("seen",) if self.has_change_permission(request, obj) else ()
+
+    def _is_editable(self, request: HttpRequest, obj: Tool | None) -> bool:
+        if obj is None:
+            return True
+        return obj.source == Tool.Source.HTTP and self.has_change_permission(request, obj)
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
         """Offer to confirm what is in quarantine."""
@@ -136,6 +145,11 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     def output_shown(self, tool: Tool) -> str:
         """Return the JSON Schema of the result."""
         return _block(tool.output_schema) if tool.output_schema else "-"
+
+    @admin.display(description="Request")
+    def request_shown(self, tool: Tool) -> str:
+        """Return the endpoint of an HTTP tool."""
+        return _block(tool.definition) if tool.source == Tool.Source.HTTP else "-"
 
     @admin.display(description="Declared by the server; not relied on")
     def declared(self, tool: Tool) -> str:

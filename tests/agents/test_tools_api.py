@@ -344,6 +344,22 @@ class TestToolPages:
         made = ToolSecret.objects.get(name="WEATHER_KEY")
         assert page.post(f"/admin/agents/toolsecret/{made.pk}/delete/", {"post": "yes"}).status_code == 403
 
+    def test_show_a_tool_to_those_who_only_look(self, page: Client, person: Any) -> None:
+        page.post("/admin/agents/tool/add/", form())
+        vera = person("vera")
+        vera.is_staff = True
+        vera.save()
+        client = Client(headers={"host": "acme.localhost"})
+        client.force_login(vera)
+        for name in ("weather", "refund_order"):
+            row = Tool.objects.get(name=name)
+            url = f"/admin/agents/tool/{row.pk}/change/"
+            shown = client.get(url)
+            assert (shown.status_code, name in shown.content.decode()) == (200, True)
+            assert "Confirm risk" not in shown.content.decode()
+            assert client.post(url, form(agents_tool_confirm="1")).status_code == 403
+        assert Tool.objects.get(name="weather").quarantined
+
     @pytest.mark.parametrize("model", ["tool", "toolserver", "toolsecret"])
     def test_refuse_those_who_only_look(self, person: Any, model: str) -> None:
         vera = person("vera")
