@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='tool',
             name='source',
-            field=models.CharField(choices=[('python', 'Python'), ('http', 'Http'), ('mcp', 'Mcp')], default='python', editable=False, max_length=10),
+            field=models.CharField(choices=[('python', 'Python'), ('http', 'HTTP'), ('mcp', 'MCP')], default='python', editable=False, max_length=10),
         ),
         migrations.CreateModel(
             name='ToolServer',
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tenants.kernel.models.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(help_text='Its tools are called NAME__TOOL.', max_length=24, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9-]*\\Z', 'Use a-z, 0-9 and -, starting with a letter.')])),
                 ('url', models.CharField(help_text='Where it answers, such as https://example.com/mcp.', max_length=2000)),
-                ('transport', models.CharField(choices=[('streamable-http', 'Streamable Http')], default='streamable-http', editable=False, max_length=20)),
+                ('transport', models.CharField(choices=[('streamable-http', 'streamable HTTP')], default='streamable-http', editable=False, max_length=20)),
                 ('synced_at', models.DateTimeField(editable=False, null=True)),
                 ('last_error', models.TextField(blank=True, editable=False, help_text='Why the last sync failed, or which tools it left out.')),
                 ('secret', models.ForeignKey(blank=True, help_text='Sent as Authorization: Bearer.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.toolsecret')),

@@ -10,7 +10,7 @@ from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
 from agents.tools.remote import http, mcp
-from agents.tools.secrets import redact
+from agents.tools.secrets import names_for, redact
 from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import JsonObject, storable
 
@@ -57,6 +57,8 @@ def _sealed(tool: Tool, call: Call) -> Call:
 
     def sealed(arguments: JsonObject, context: ToolContext) -> Any:
         secrets = context.secrets
+        if missing := set(names_for(tool)) - set(secrets):
+            raise ToolFailed(f"The credential {min(missing)} is not set.", started=False)
         try:
             value = call(arguments, context)
         except (ToolFailed, OutcomeUnknown) as error:

@@ -20,8 +20,8 @@ from tenants.templatetags.display import inert, pretty
 
 USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
-SHOWN = ("description_shown", "parameters_shown", "output_shown", "declared")
-STATE = ("state_label", "source", "server", "secrets_shown", "confirmed", "schema_version")
+SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
+STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_version")
 
 
 class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
@@ -35,26 +35,35 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     actions_submit_line = ["confirm"]
 
     def get_form(self, request: HttpRequest, obj: Tool | None = None, **kwargs: Any) -> Any:
-        """Let the endpoint of HTTP tools be edited."""
-        is_http = obj is None or obj.source == Tool.Source.HTTP
-        return super().get_form(request, obj, **{**kwargs, "form": HttpToolForm if is_http else ToolForm})
+        """Let those who may change tools edit the endpoint of HTTP tools."""
+        form = HttpToolForm if self._is_editable(request, obj) else ToolForm
+        return super().get_form(request, obj, **{**kwargs, "form": form})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tool | None = None) -> list[str]:
-        """Fix the name of what is not an HTTP tool."""
-        is_http = obj is None or obj.source == Tool.Source.HTTP
-        return [field for field in self.readonly_fields if not (is_http and field == "name")]
+        """Fix the name of what is not edited here."""
+        editable = self._is_editable(request, obj)
+        return [field for field in self.readonly_fields if not (editable and field == "name")]
 
     def get_fieldsets(self, request: HttpRequest, obj: Tool | None = None) -> Any:
         """Say first what the tool is, then what the tenant makes of it."""
         if obj is None:
             return [("What it is", {"fields": HTTP}), ("How it may be used", {"fields": ("seen", *USE)})]
-        what = HTTP if obj.source == Tool.Source.HTTP else ("name", *SHOWN)
-        use = ("seen", *USE) if obj.quarantined else ("seen", "enabled", *USE)
+        state = [name for name in STATE if obj.server or name != "server"]
+        what = HTTP if self._is_editable(request, obj) else ("name", *SHOWN)
+        use = USE if obj.quarantined else ("enabled", *USE)
         return [
-            ("State", {"fields": STATE}),
+            ("State", {"fields": state}),
             ("What it is", {"fields": what}),
-            ("How it may be used", {"fields": use}),
+            ("How it may be used", {"fields": (*self._seen(request, obj), *use)}),
         ]
+
+    def _seen(self, request: HttpRequest, obj: Tool) -> tuple[str, ...]:
+        return ("seen",) if self.has_change_permission(request, obj) else ()
+
+    def _is_editable(self, request: HttpRequest, obj: Tool | None) -> bool:
+        if obj is None:
+            return True
+        return obj.source == Tool.Source.HTTP and self.has_change_permission(request, obj)
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
         """Offer to confirm what is in quarantine."""
@@ -103,6 +112,13 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
             return "quarantined"
         return "enabled" if tool.enabled else "disabled"
 
+    @admin.display(description="State")
+    def state(self, tool: Tool) -> str:
+        """Return whether agents can use it, and what is to be done if not."""
+        if tool.quarantined:
+            return "In quarantine: agents cannot use it until somebody confirms its risk and effect below."
+        return "Enabled" if tool.enabled else "Disabled"
+
     @admin.display(description="Confirmed")
     def confirmed(self, tool: Tool) -> str:
         """Return who put it into use, and when."""
@@ -130,6 +146,11 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         """Return the JSON Schema of the result."""
         return _block(tool.output_schema) if tool.output_schema else "-"
 
+    @admin.display(description="Request")
+    def request_shown(self, tool: Tool) -> str:
+        """Return the endpoint of an HTTP tool."""
+        return _block(tool.definition) if tool.source == Tool.Source.HTTP else "-"
+
     @admin.display(description="Declared by the server; not relied on")
     def declared(self, tool: Tool) -> str:
         """Return what a server says of its tool, as text that does nothing."""
@@ -144,11 +165,11 @@ def _block(value: Any) -> str:
 class ToolServerAdmin(ConfigAdmin):
     """MCP servers: add one, sync, then confirm each of its tools."""
 
-    list_display = ["name", "url_shown", "secret", "synced_at", "error_shown"]
+    list_display = ["name", "url_shown", "secret", "synced", "error_shown"]
     search_fields = ["name", "url"]
     list_select_related = ["secret"]
-    fields = ["name", "url", "secret", "synced_at", "error_shown"]
-    readonly_fields = ["synced_at", "error_shown"]
+    fields = ["name", "url", "secret", "synced", "error_shown"]
+    readonly_fields = ["synced", "error_shown"]
     actions_submit_line = ["sync"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -179,6 +200,11 @@ class ToolServerAdmin(ConfigAdmin):
         """Refuse: its tools are evidence of what agents could do; disable them instead."""
         return False
 
+    @admin.display(description="Asked for its tools", ordering="synced_at")
+    def synced(self, server: ToolServer) -> str:
+        """Return when the last sync succeeded."""
+        return f"{server.synced_at:%Y-%m-%d %H:%M} UTC" if server.synced_at else "never"
+
     @admin.display(description="URL")
     def url_shown(self, server: ToolServer) -> str:
         """Return the URL as text."""
@@ -194,9 +220,9 @@ class ToolSecretAdmin(ConfigAdmin):
     """Credentials of tools: written here, read by nobody."""
 
     form = SecretForm
-    list_display = ["name", "value_label", "updated_at", "updated_by"]
+    list_display = ["name", "value_label", "updated", "updated_by"]
     search_fields = ["name"]
-    readonly_fields = ["updated_at", "updated_by"]
+    readonly_fields = ["updated", "updated_by"]
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -215,6 +241,11 @@ class ToolSecretAdmin(ConfigAdmin):
         """Refuse for a credential that a tool or a server needs."""
         allowed = bool(super().has_delete_permission(request, obj))
         return allowed and (obj is None or not operations.users_of(obj))
+
+    @admin.display(description="Saved", ordering="updated_at")
+    def updated(self, secret: ToolSecret) -> str:
+        """Return when it was last saved."""
+        return f"{secret.updated_at:%Y-%m-%d %H:%M} UTC" if secret.updated_at else "-"
 
     @display(description="Value", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def value_label(self, secret: ToolSecret) -> str:

@@ -1,5 +1,6 @@
 """Forms of tools and credentials in the admin: they turn input into domain values and name what is wrong."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -9,11 +10,25 @@ from agents.tools.models import Tool, ToolSecret
 from agents.tools.operations import HttpTool
 from agents.tools.remote.endpoint import METHODS, Endpoint
 from agents.tools.secrets import MAX_LENGTH, MIN_LENGTH
+from governance.types import EffectClass, Risk
 from tenants.kernel.admin import PasswordInput, Select, Textarea, TextInput
 from tenants.kernel.errors import DomainError
 
 PARTS = ("method", "url", "query", "headers", "body")
 EMPTY = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+class JsonField(forms.JSONField):
+    """JSON over several lines; nothing where there is nothing."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text of the field; input that is no JSON stays as it was typed."""
+        shown = super().prepare_value(value)
+        try:
+            parsed = json.loads(shown)
+        except (ValueError, TypeError):
+            return shown
+        return "" if parsed is None else json.dumps(parsed, indent=2, ensure_ascii=False)
 
 
 class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -28,6 +43,8 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen"].initial = self.instance.schema_version
+        if "timeout_s" in self.fields:
+            self.fields["timeout_s"].label = "Time-out (s)"
 
     def clean_seen(self) -> str:
         """Refuse a page that shows an older definition."""
@@ -45,11 +62,11 @@ class HttpToolForm(ToolForm):
     description = forms.CharField(
         widget=Textarea(attrs={"rows": 3}), help_text="What the model and the reviewer read."
     )
-    parameters = forms.JSONField(
+    parameters = JsonField(
         widget=Textarea(attrs={"rows": 8}), initial=EMPTY, help_text="JSON Schema of the arguments."
     )
     # Not `output_schema`: the row's field of that name is not editable.
-    result_schema = forms.JSONField(
+    result_schema = JsonField(
         widget=Textarea(attrs={"rows": 4}), required=False, help_text="JSON Schema of the result."
     )
     method = forms.ChoiceField(choices=[(method, method) for method in METHODS], widget=Select)
@@ -58,19 +75,19 @@ class HttpToolForm(ToolForm):
         label="URL",
         help_text="Segments of the path may hold arguments: https://api.example.com/orders/{order_id}.",
     )
-    query = forms.JSONField(
+    query = JsonField(
         widget=Textarea(attrs={"rows": 3}),
         required=False,
         initial=dict,
         help_text='Parameters and the arguments that fill them: {"q": "query"}.',
     )
-    headers = forms.JSONField(
+    headers = JsonField(
         widget=Textarea(attrs={"rows": 3}),
         required=False,
         initial=dict,
         help_text='Arguments and credentials in braces: {"Authorization": "Bearer {secret:SHOP_KEY}"}.',
     )
-    body = forms.JSONField(
+    body = JsonField(
         widget=Textarea(attrs={"rows": 3}),
         required=False,
         initial=dict,
@@ -80,7 +97,9 @@ class HttpToolForm(ToolForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         tool = self.instance
-        if tool.pk:
+        if not tool.pk:
+            self.initial.update({"risk": Risk.CRITICAL, "effect": EffectClass.NON_IDEMPOTENT})
+        else:
             self.fields["name"].disabled = True
             stored = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
             self.initial.update({**stored, "result_schema": tool.output_schema, **tool.definition})

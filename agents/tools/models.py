@@ -24,9 +24,9 @@ class Tool(models.Model):
     """A tool as this tenant allows it. Risk and effect are what an admin confirmed, not what was declared."""
 
     class Source(models.TextChoices):
-        PYTHON = "python"
-        HTTP = "http"
-        MCP = "mcp"
+        PYTHON = "python", "Python"
+        HTTP = "http", "HTTP"
+        MCP = "mcp", "MCP"
 
     name = models.CharField(max_length=120, unique=True)
     description = models.TextField()
@@ -116,7 +116,7 @@ class ToolServer(Identified):
     """An MCP server whose tools the tenant may use, each once somebody has confirmed it."""
 
     class Transport(models.TextChoices):
-        STREAMABLE_HTTP = "streamable-http"
+        STREAMABLE_HTTP = "streamable-http", "streamable HTTP"
 
     name = models.CharField(
         max_length=24,

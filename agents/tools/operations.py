@@ -19,7 +19,7 @@ from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, EffectClass, Risk, Subject
 from tenants.kernel.errors import DomainError, InvalidInput, StaleTransition
-from tenants.kernel.jsonvalues import JsonObject, sha256_hex
+from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 RESERVED = frozenset({"servers", "secrets"})  # paths of the API
@@ -64,6 +64,8 @@ class HttpTool:
             raise _invalid("/description", f"Say what the tool does in 1 to {MAX_DESCRIPTION} characters.")
         _check_schemas(self.parameters, self.output_schema)
         self.endpoint.check(self.parameters)
+        if storable(self.fields) != self.fields:
+            raise _invalid("/description", "A text holds characters that cannot be stored.")
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -94,6 +96,8 @@ def _check_schemas(parameters: JsonObject, output_schema: JsonObject | None) -> 
             schemas.check(schema, of_object=at == "/parameters")
         except DomainError as error:
             raise _invalid(at, error.detail) from error
+        if storable(schema) != schema:
+            raise _invalid(at, "The schema holds characters that cannot be stored.")
 
 
 def _invalid(at: str, message: str) -> InvalidInput:
@@ -124,6 +128,7 @@ def change_http(*, row: Tool, tool: HttpTool) -> Tool:
     if row.source != Tool.Source.HTTP or row.name != tool.name:
         raise InvalidInput("Only HTTP tools have an endpoint, and a tool keeps its name.")
     tool.check()
+    row = _locked(row)
     if tool.fields["schema_version"] != row.schema_version:
         _redefine(row, tool.fields)
         quarantine(tool=row, why="Its definition was changed.")
@@ -153,9 +158,7 @@ def confirm(*, tool: Tool, risk: Risk, effect: EffectClass, by: Any, now: dateti
     Raises StaleTransition if its definition is no longer the one `tool` was read with, and
     ValidationError where they are milder than a Python tool's author declared.
     """
-    row = Tool.objects.select_for_update().get(pk=tool.pk)
-    if row.schema_version != tool.schema_version:
-        raise StaleTransition(f"{tool.name} has changed since you read it; look at it again.")
+    row = _locked(tool)
     row.risk, row.effect = risk.value, effect.value
     row.clean()
     row.enabled, row.quarantined = True, False
@@ -163,6 +166,14 @@ def confirm(*, tool: Tool, risk: Risk, effect: EffectClass, by: Any, now: dateti
     row.save()
     actor = Actor(kind=by.kind, id=str(by.pk), name=by.username)
     _record("tool.confirmed", row, actor=actor, now=now, body={"risk": row.risk, "effect": row.effect})
+    return row
+
+
+def _locked(seen: Tool) -> Tool:
+    """Return the row as it is now, locked; raise StaleTransition if its definition is another."""
+    row = Tool.objects.select_for_update().get(pk=seen.pk)
+    if row.schema_version != seen.schema_version:
+        raise StaleTransition(f"{seen.name} has changed since you read it; look at it again.")
     return row
 
 
@@ -174,9 +185,8 @@ def change(*, tool: Tool, changes: dict[str, Any], by: Any, now: datetime) -> To
     to be enabled without them, StaleTransition if `schema_version` is given and is not the tool's.
     """
     given = dict(changes)
-    seen = given.pop("schema_version", tool.schema_version)
-    if seen != tool.schema_version:
-        raise StaleTransition(f"{tool.name} has changed since you read it; look at it again.")
+    tool.schema_version = given.pop("schema_version", tool.schema_version)
+    tool = _locked(tool)
     definition = {name: given.pop(name) for name in DEFINITION if name in given}
     if definition:
         tool = change_http(row=tool, tool=_changed(tool, definition))
@@ -223,7 +233,7 @@ def save_server(*, server: ToolServer) -> ToolServer:
             raise _invalid("/name", "A server keeps its name: its tools are called after it.")
         server.save()
         if before is not None and _target(before) != _target(server):
-            for tool in Tool.objects.filter(server=server):
+            for tool in Tool.objects.select_for_update().filter(server=server):
                 _redefine(tool, _of_server(server, tool.definition))
                 quarantine(tool=tool, why="Its server's URL or credential was changed.")
     return server
@@ -256,7 +266,7 @@ def sync_server(*, server: ToolServer, now: datetime) -> ToolServer:
 
 def _apply(server: ToolServer, declared: list[JsonObject]) -> list[str]:
     """Bring the rows to what the server declares; return a line for each tool that was left out."""
-    rows = {row.name: row for row in Tool.objects.filter(server=server)}
+    rows = {row.name: row for row in Tool.objects.select_for_update().filter(server=server)}
     names = [local_name(server.name, str(definition["name"])) for definition in declared]
     taken = set(Tool.objects.exclude(server=server).filter(name__in=names).values_list("name", flat=True))
     left_out: dict[str, str] = {}

@@ -276,6 +276,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
         "mcp": {"level": "CRITICAL"},  # it logs what servers answer; errors reach the caller anyway
     },
 }

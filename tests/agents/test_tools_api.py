@@ -13,6 +13,7 @@ from agents.tools.models import Tool, ToolSecret, ToolServer
 from agents.tools.secrets import save_secret
 from governance.access.models import IdempotencyRecord
 from governance.audit.models import AuditEvent
+from tenants.kernel.errors import StaleTransition
 from tests.agents.mcp_servers import Scripted, scripted, tool
 from tests.governance.samples import NOW
 
@@ -90,6 +91,17 @@ class TestHttpTool:
         assert (refused.status_code, refused.json()["code"]) == (409, "stale-transition")
         assert Tool.objects.get(name="weather").quarantined
 
+    def test_is_not_enabled_by_somebody_who_read_it_before_it_was_quarantined(
+        self, api: Any, alice: Any
+    ) -> None:
+        post(api, "", WEATHER)
+        patch(api, "/weather", enabled=True, risk="low", effect="read")
+        seen = Tool.objects.get(name="weather")
+        patch(api, "/weather", description="Something else.")
+        with pytest.raises(StaleTransition):
+            operations.change(tool=seen, changes={"enabled": True}, by=alice, now=NOW)
+        assert Tool.objects.get(name="weather").description == "Something else."
+
     def test_is_made_once_for_one_key(self, api: Any) -> None:
         answers = [post(api, "", WEATHER, **{"Idempotency-Key": "k"}).json() for _ in range(2)]
         assert answers[0] == answers[1]
@@ -104,6 +116,8 @@ class TestHttpTool:
             ({"endpoint": []}, "/endpoint"),
             ({"parameters": {"type": "object", "$ref": "http://x.example"}}, "/parameters"),
             ({"output_schema": {"$ref": "#"}}, "/output_schema"),
+            ({"parameters": {"type": "object", "description": "\x00"}}, "/parameters"),
+            ({"parameters": {"type": "object", "maxProperties": 2**60}}, "/parameters"),
             ({"name": "no spaces"}, "/name"),
             ({"risk": "none"}, "/risk"),
             ({"effect": "whatever"}, "/effect"),
@@ -329,6 +343,22 @@ class TestToolPages:
         page.post("/admin/agents/tool/add/", form())
         made = ToolSecret.objects.get(name="WEATHER_KEY")
         assert page.post(f"/admin/agents/toolsecret/{made.pk}/delete/", {"post": "yes"}).status_code == 403
+
+    def test_show_a_tool_to_those_who_only_look(self, page: Client, person: Any) -> None:
+        page.post("/admin/agents/tool/add/", form())
+        vera = person("vera")
+        vera.is_staff = True
+        vera.save()
+        client = Client(headers={"host": "acme.localhost"})
+        client.force_login(vera)
+        for name in ("weather", "refund_order"):
+            row = Tool.objects.get(name=name)
+            url = f"/admin/agents/tool/{row.pk}/change/"
+            shown = client.get(url)
+            assert (shown.status_code, name in shown.content.decode()) == (200, True)
+            assert "Confirm risk" not in shown.content.decode()
+            assert client.post(url, form(agents_tool_confirm="1")).status_code == 403
+        assert Tool.objects.get(name="weather").quarantined
 
     @pytest.mark.parametrize("model", ["tool", "toolserver", "toolsecret"])
     def test_refuse_those_who_only_look(self, person: Any, model: str) -> None:

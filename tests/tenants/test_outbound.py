@@ -2,12 +2,20 @@
 
 import asyncio
 import gzip
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tenants.kernel import addresses, outbound
 from tests.tenants import sinks
@@ -68,6 +76,26 @@ PRIVATE_ANSWERS: list[Sequence[str]] = [
     ["169.254.169.254"],  # as a CNAME to a metadata service would end
     [],
 ]
+
+
+def self_signed(name: str, folder: Path) -> Path:
+    """Write a certificate for the name, and its key, which nobody has a reason to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, SHA256())
+    )
+    pem = folder / "server.pem"
+    unencrypted = NoEncryption()
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, unencrypted) + made.public_bytes(Encoding.PEM)
+    )
+    return pem
 
 
 def resolving(*answers: Sequence[str]) -> tuple[outbound.Resolve, list[str]]:
@@ -183,6 +211,24 @@ class TestRebinding:
         with listening() as target:
             resolver, _ = resolving(["127.0.0.3", "127.0.0.1"])
             assert get(f"http://api.example.com:{target.port}/", resolver=resolver).status == 200
+
+
+class TestTls:
+    def test_is_asked_for_the_name_and_its_certificate_is_checked(
+        self, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.OUTBOUND_ALLOWED_CIDRS = ["127.0.0.1/32"]
+        names: list[str | None] = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self_signed("api.example.com", tmp_path))
+        context.sni_callback = lambda _socket, name, _context: names.append(name)
+        with listening() as target:
+            target.socket = context.wrap_socket(target.socket, server_side=True)
+            resolver, _ = resolving(["127.0.0.1"])
+            with pytest.raises(outbound.Unreachable) as caught:
+                get(f"https://api.example.com:{target.port}/", resolver=resolver)
+        assert "CERTIFICATE_VERIFY_FAILED" in repr(caught.value.__cause__)
+        assert (names, target.seen) == (["api.example.com"], [])
 
 
 class TestRedirect:
