@@ -133,7 +133,12 @@ def _after_failure(work: ModelWork, error: ModelUnavailable) -> Work | None:
     if error.asked and tried < len(models):
         request = {**step.request, "tried": tried + 1}
         hold.audit("model.failed", step=step, outcome="fallback", body={**body, "next": models[tried]})
-        hold.move(step, Step.Status.EXECUTING, name=models[tried][:120], attempts=1, request=request)
+        following = {"name": models[tried][:120], "request": request}
+        if hold.weather.stop:
+            hold.move(step, Step.Status.PLANNED, attempts=0, **following)
+            hold.pause(hold.weather.stop)
+            return None
+        hold.move(step, Step.Status.EXECUTING, attempts=1, **following)
         return work
     failure = engine.failure(error.code, error.detail)
     step.close(Step.Status.FAILED, now=hold.clock(), result=failure)

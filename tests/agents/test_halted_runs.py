@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from agents.halts import platform
 from agents.halts.models import Halt
 from agents.runs import operations
 from agents.runs.models import Run
+from agents.tools.base import Happened, OutcomeUnknown, ToolContext, ToolFailed
+from agents.tools.models import Tool
+from agents.tools.registry import spec_of
 from governance.access.models import User
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations as reviews
@@ -190,3 +194,62 @@ class TestTripped:
         operations.resume(run=run, user=oscar, now=NOW)
         assert work(run).status == "paused"
         assert (probe.entered, model.requests) == ([], [])
+
+
+class TestStartsNothingElse:
+    """What follows a failure is new too: it waits as the run does."""
+
+    def test_no_fallback_tool(self, probe: type[Probe], model: FakeModel, start: Start, work: Work) -> None:
+        model.script(calls(("peek", {})), text("Done."))
+        Tool.objects.filter(name="peek").update(fallback=Tool.objects.get(name="strike"), max_attempts=1)
+
+        def fail() -> None:
+            elsewhere(trip)
+            raise ToolFailed("no")
+
+        probe.during = fail
+        try:
+            run = work(start("go"))
+            assert (seen(run), entered(probe)) == (("paused", SAID), ["peek"])
+            lift()
+            assert work(run).status == "succeeded"
+            assert entered(probe) == ["peek", "strike"]
+        finally:
+            Tool.objects.filter(name="peek").update(fallback=None, max_attempts=3)
+
+    def test_no_second_try_after_a_probe(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lost() -> None:
+            raise OutcomeUnknown("no answer")
+
+        def not_there(context: ToolContext) -> Happened:
+            elsewhere(trip)
+            return Happened.NO
+
+        model.script(calls(("strike", {})), text("Done."))
+        probe.during = lost
+        monkeypatch.setattr(probes.strike, "spec", replace(spec_of("strike"), probe=not_there))
+        run = work(start("go"))
+        assert (seen(run), entered(probe)) == (("paused", SAID), ["strike"])
+        lift()
+        assert work(run).status == "succeeded"
+        assert entered(probe) == ["strike", "strike"]
+
+    def test_no_fallback_model(self, model: FakeModel, start: Start, work: Work) -> None:
+        def refuse() -> dict[str, Any]:
+            elsewhere(trip)
+            model.status = 400
+            return text("")
+
+        model.script(refuse, text("Done."))
+        run = start("go")
+        Run.objects.filter(pk=run.pk).update(
+            snapshot={**run.snapshot, "config": {"fallback_models": ["other"]}}
+        )
+        run = work(run)
+        assert (seen(run), len(model.requests)) == (("paused", SAID), 1)
+        lift()
+        model.status = 200
+        assert work(run).output == {"answer": "Done."}
+        assert [request["model"] for request in model.requests][1:] == ["other"]
