@@ -197,10 +197,6 @@ def propose(hold: Hold, step: Step) -> Work | None:
         known = ", ".join(hold.run.snapshot["tools"]) or "none"
         _refuse(hold, step, "unknown-tool", f"There is no tool '{step.name}' for you. Tools: {known}.")
         return None
-    if hold.weather.stop:  # what follows a failure, a probe or a preview is new as well
-        hold.move(step, Step.Status.PLANNED)
-        hold.pause(hold.weather.stop)
-        return None
     circuit = hold.circuit("tool", tool.name)
     if circuit is not None and not breaker.allows(circuit, hold.clock()):
         return _left_alone(hold, step, tool, breaker.seconds_until_try(circuit, hold.clock()))
