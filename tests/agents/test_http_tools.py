@@ -63,7 +63,7 @@ def described(url: str, **more: Any) -> HttpTool:
 
 def made(url: str, effect: EffectClass = EffectClass.READ, **more: Any) -> Tool:
     tool = described(url, **more)
-    return operations.create_http(tool=tool, risk=Risk.LOW, effect=effect, timeout_s=2)
+    return operations.create_http(tool=tool, risk=Risk.LOW, effect=effect, timeout_s=20)
 
 
 def call(tool: Tool, **arguments: Any) -> Any:
@@ -214,7 +214,7 @@ class TestAnswer:
     ) -> None:
         target.reply = reply
         tool = made(path(target), EffectClass.NON_IDEMPOTENT)
-        tool.timeout_s = 1
+        tool.timeout_s = 2
         with pytest.raises(OutcomeUnknown):
             call(tool, order_id="A-1")
         tool.effect = EffectClass.IDEMPOTENT
@@ -385,13 +385,13 @@ class TestSecrets:
         assert SECRET not in said + caplog.text + audited + repr(tool.__dict__)
 
     def test_of_a_python_tool_reach_neither_its_result_nor_its_crash(self, acme: Any) -> None:
-        from agents.tools.adapters import _sealed
+        from agents.tools.adapters import sealed
 
         context = ToolContext(
             user_id=1, user_name="o", run_id="r", idempotency_key="k", secrets={"SHOP_KEY": SECRET}
         )
         tool = Tool(name="leaky")
-        assert _sealed(tool, lambda a, c: {"echo": c.secrets["SHOP_KEY"]})({}, context) == {
+        assert sealed(tool, lambda a, c: {"echo": c.secrets["SHOP_KEY"]})({}, context) == {
             "echo": "[SHOP_KEY]"
         }
 
@@ -401,8 +401,8 @@ class TestSecrets:
             except ValueError as error:
                 raise RuntimeError("wrapped") from error
 
-        with pytest.raises(ToolFailed, match="RuntimeError") as caught:
-            _sealed(tool, crash)({}, context)
+        with pytest.raises(OutcomeUnknown, match="RuntimeError") as caught:
+            sealed(tool, crash)({}, context)
         assert SECRET not in repr(caught.value.__dict__) + str(caught.value)
 
     def test_leave_other_values_as_they_are(self) -> None:
