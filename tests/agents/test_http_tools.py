@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from agents.tools import operations
+from agents.catalog.operations import set_tools
+from agents.tools import executor, operations
 from agents.tools.adapters import function_of
 from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool, ToolSecret
@@ -18,11 +19,12 @@ from agents.tools.operations import HttpTool, NameTaken
 from agents.tools.remote import failures
 from agents.tools.remote.endpoint import Endpoint
 from agents.tools.secrets import redact, save_secret, secrets_for
+from governance import gate
 from governance.audit.models import AuditEvent
-from governance.types import EffectClass, Risk
+from governance.types import Effect, EffectClass, Risk
 from tenants.kernel.context import tenant_context
 from tenants.kernel.errors import InvalidInput, StaleTransition
-from tests.governance.samples import NOW
+from tests.governance.samples import NOW, proposal
 from tests.tenants import sinks
 from tests.tenants.sinks import Target, answer, listening
 
@@ -159,6 +161,33 @@ class TestRequest:
         with pytest.raises(ToolFailed) as caught:
             call(tool, order_id="A-1")
         assert (caught.value.started, target.connections) == (False, 0)
+
+
+class TestThroughTheExecutor:
+    def test_is_called_once_with_its_claim(self, target: Target, agent: Any, oscar: Any, alice: Any) -> None:
+        tool = made(path(target), headers={})
+        set_tools(agent=agent, names=["refund"])
+        asked = proposal(agent=agent, user=oscar, tool="refund", order_id="A-1")
+        assert gate.authorize(asked, now=NOW).effect is Effect.DENY
+        tool = operations.confirm(tool=tool, risk=Risk.LOW, effect=EffectClass.IDEMPOTENT, by=alice, now=NOW)
+        decision = gate.authorize(proposal(agent=agent, user=oscar, tool="refund", order_id="A-1"), now=NOW)
+        claim = executor.claim(decision, idempotency_key="step-7", now=NOW)
+        outcome = executor.execute(claim, tool=tool)
+        assert (outcome.ok, outcome.value) == (True, {"ok": True})
+        assert [seen["headers"]["Idempotency-Key"] for seen in target.seen] == ["step-7"]
+
+    def test_is_not_called_when_its_url_changed_after_the_permit(
+        self, target: Target, agent: Any, oscar: Any, alice: Any
+    ) -> None:
+        tool = made(path(target), headers={})
+        set_tools(agent=agent, names=["refund"])
+        operations.confirm(tool=tool, risk=Risk.LOW, effect=EffectClass.READ, by=alice, now=NOW)
+        decision = gate.authorize(proposal(agent=agent, user=oscar, tool="refund", order_id="A-1"), now=NOW)
+        claim = executor.claim(decision, idempotency_key="step-7", now=NOW)
+        moved = described(f"{target.url}/elsewhere/{{order_id}}", headers={})
+        tool = operations.change_http(row=tool, tool=moved)
+        outcome = executor.execute(claim, tool=tool)
+        assert (outcome.ok, outcome.started, target.connections) == (False, False, 0)
 
 
 class TestAnswer:
