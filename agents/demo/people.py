@@ -65,8 +65,9 @@ def record_bonus(
 ) -> dict[str, Any]:
     """Record a bonus for the next payroll. Money leaves the company."""
     employee = _employee(employee_id=employee_id)
-    bonus = Bonus.objects.create(
-        employee=employee, amount=cents(amount), reason=reason, idempotency_key=context.idempotency_key
+    bonus, _ = Bonus.objects.get_or_create(
+        idempotency_key=context.idempotency_key,
+        defaults={"employee": employee, "amount": cents(amount), "reason": reason},
     )
     return {
         "bonus_id": str(bonus),

@@ -50,7 +50,20 @@ def lookup_order(
     }
 
 
-@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT)
+def _what_a_refund_does(order_id: str, amount: float, reason: str) -> dict[str, Any]:
+    """Return the order's money before and after the refund."""
+    order = _order(order_id)
+    refunded = _refunded(order)
+    return {
+        "customer": order.customer_name,
+        "order_total": float(order.total),
+        "refunded_before": float(refunded),
+        "refunded_after": float(refunded + cents(amount)),
+        "currency": order.currency,
+    }
+
+
+@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT, preview=_what_a_refund_does)
 def refund_order(
     order_id: Annotated[str, Field(description="Such as A-1001", max_length=20)],
     amount: Annotated[float, Field(description="In the order's currency", gt=0, le=100_000)],
@@ -62,17 +75,19 @@ def refund_order(
     """Refund part or all of an order to the customer. Money leaves the company."""
     with transaction.atomic():
         order = Order.objects.select_for_update().filter(order_id=order_id).first() or _order(order_id)
-        wanted = cents(amount)
-        left = order.total - _refunded(order)
-        if wanted > left:
-            raise ToolFailed(f"Only {left} {order.currency} of order {order_id} can still be refunded.")
-        refund = Refund.objects.create(
-            order=order, amount=wanted, reason=reason, idempotency_key=context.idempotency_key
-        )
+        refund = Refund.objects.filter(idempotency_key=context.idempotency_key).first()
+        if refund is None:  # else a person let a call that had happened run again: the receipt is the same
+            wanted = cents(amount)
+            left = order.total - _refunded(order)
+            if wanted > left:
+                raise ToolFailed(f"Only {left} {order.currency} of order {order_id} can still be refunded.")
+            refund = Refund.objects.create(
+                order=order, amount=wanted, reason=reason, idempotency_key=context.idempotency_key
+            )
     return {
         "refund_id": str(refund),
         "order_id": order_id,
-        "amount": float(wanted),
+        "amount": float(refund.amount),
         "currency": order.currency,
         "status": "refunded",
     }
@@ -86,7 +101,7 @@ def send_email(
     context: ToolContext,
 ) -> dict[str, Any]:
     """Send an e-mail from the company's address."""
-    mail = SentEmail.objects.create(
-        to=to, subject=subject, body=body, idempotency_key=context.idempotency_key
+    mail, _ = SentEmail.objects.get_or_create(
+        idempotency_key=context.idempotency_key, defaults={"to": to, "subject": subject, "body": body}
     )
     return {"message_id": f"M-{mail.pk:04d}", "to": to, "status": "sent"}

@@ -354,30 +354,28 @@ def _after_answer(hold: Hold, step: Step) -> Work | None:
 
 
 def _left_alone(hold: Hold, step: Step, tool: Tool, wait_s: float) -> Work | None:
+    """Wait for a tool whose breaker is open, or propose its fallback at once."""
     message = f"{tool.name} failed repeatedly and is left alone for {wait_s:.0f} s."
-    outcome = Outcome(ok=False, error=message, transient=True, started=False, retry_after_s=wait_s)
-    hold.move(step, Step.Status.PLANNED, attempts=step.attempts + 1)
-    return _after_failure(hold, step, tool, outcome, left_alone=True)
-
-
-def _after_failure(
-    hold: Hold, step: Step, tool: Tool, outcome: Outcome, *, left_alone: bool = False
-) -> Work | None:
-    """Try again later if that is safe, else propose the fallback tool, else tell the agent."""
-    fallback = _fallback(hold, step, tool)
-    may_repeat = tool.effect in REPEATABLE or not outcome.started
-    waits_for_nothing = left_alone and fallback is not None
-    if outcome.transient and may_repeat and step.attempts < tool.max_attempts and not waits_for_nothing:
-        hold.move(step, Step.Status.PLANNED)
-        wait_s = hold.postpone(attempt=step.attempts, retry_after_s=outcome.retry_after_s)
-        body = {
-            "tool": step.name,
-            "attempt": step.attempts,
-            "wait_s": round(wait_s, 3),
-            "error": outcome.error,
-        }
-        hold.audit("tool.retried", step=step, outcome="retry", body=body)
+    has_fallback = _fallback(hold, step, tool) is not None
+    if not has_fallback and hold.leave_alone(step, wait_s=wait_s, message=message):
         return None
+    return _failed(hold, step, tool, Outcome(ok=False, error=message, started=False))
+
+
+def _after_failure(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None:
+    """Try again later if that is safe, else propose the fallback tool, else tell the agent."""
+    may_repeat = tool.effect in REPEATABLE or not outcome.started
+    if not (outcome.transient and may_repeat and step.attempts < tool.max_attempts):
+        return _failed(hold, step, tool, outcome)
+    hold.move(step, Step.Status.PLANNED)
+    wait_s = hold.postpone(attempt=step.attempts, retry_after_s=outcome.retry_after_s)
+    body = {"tool": step.name, "attempt": step.attempts, "wait_s": round(wait_s, 3), "error": outcome.error}
+    hold.audit("tool.retried", step=step, outcome="retry", body=body)
+    return None
+
+
+def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None:
+    fallback = _fallback(hold, step, tool)
     result: dict[str, Any] = {
         "content": engine.failure("tool-failed", outcome.error),
         "ms": outcome.duration_ms,
@@ -391,7 +389,7 @@ def _after_failure(
     request = {**step.request, "instead_of": step.name, "because": outcome.error}
     if step.review_id:
         request["arguments"] = _review_of(step).arguments
-    for name in ("preview", "started_under"):
+    for name in ("preview", "started_under", "left_alone"):
         request.pop(name, None)
     return propose(
         hold, hold.add(kind=Step.Kind.TOOL, name=fallback.name, call_id=step.call_id, request=request)

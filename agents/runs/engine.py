@@ -96,6 +96,7 @@ def story(steps: Iterable[Step]) -> list[dict[str, Any]]:
             "kind": step.kind,
             "name": step.name,
             "status": step.status,
+            "attempts": step.attempts,
         }
         result = step.result or {}
         match step.kind:

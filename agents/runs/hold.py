@@ -28,6 +28,8 @@ from tenants.kernel.models import uuid7
 
 logger = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
+LEFT_ALONE_AT_MOST = 5
+"""How often a run waits for a breaker before the step counts as failed."""
 _random = SystemRandom()
 _OWN_FIELDS = [field.attname for field in Run._meta.concrete_fields if field.remote_field is None]
 
@@ -185,6 +187,17 @@ class Hold:
         self._leave(Run.Status.QUEUED, wake_at=self.clock() + timedelta(seconds=wait_s))
         keeper().ring_later(require_schema(), str(self.run.pk), delay_s=wait_s + 0.01)
         return wait_s
+
+    def leave_alone(self, step: Step, *, wait_s: float, message: str) -> bool:
+        """Queue the run until a part's breaker lets calls through again; False when it has waited enough."""
+        waited = int(step.request.get("left_alone", 0)) + 1
+        if waited > LEFT_ALONE_AT_MOST:
+            return False
+        self.move(step, Step.Status.PLANNED, request={**step.request, "left_alone": waited})
+        self.postpone(attempt=1, retry_after_s=wait_s)
+        body = {"name": step.name, "waited": waited, "message": message}
+        self.audit(f"{step.kind}.left-alone", step=step, outcome="retry", body=body)
+        return True
 
     def hand_back(self) -> None:
         """Put the run back in the queue for another worker: this one stops."""

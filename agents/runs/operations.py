@@ -121,7 +121,7 @@ def pause(*, run: Run, user: Any, reason: str, now: datetime) -> Run:
     """
     _check_may_pause(run, user)
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
-    why = storable(reason.strip())[:150] or "Paused"
+    why = storable(reason.strip())[:150] or "No reason given"
     why = f"{why} (by {user.username})"[:200]
     if run.status in Run.ENDED or run.status == Run.Status.PAUSED or run.pause_requested:
         raise StaleTransition(f"The run is {'pausing' if run.pause_requested else run.status} already.")

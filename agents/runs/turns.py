@@ -86,8 +86,9 @@ def _start(hold: Hold, step: Step, action: CallModel) -> Work | None:
     if circuit is not None and not breaker.allows(circuit, hold.clock()):
         wait_s = breaker.seconds_until_try(circuit, hold.clock())
         message = f"The model provider failed repeatedly and is left alone for {wait_s:.0f} s."
+        if hold.leave_alone(step, wait_s=wait_s, message=message):
+            return None
         error = ModelUnavailable(message, transient=True, retry_after_s=wait_s, asked=False)
-        hold.move(step, Step.Status.PLANNED, attempts=step.attempts + 1)
         return _after_failure(work, error)
     if not hold.has_slot("provider", PROVIDER):
         hold.move(step, Step.Status.PLANNED)
@@ -123,7 +124,7 @@ def _after_failure(work: ModelWork, error: ModelUnavailable) -> Work | None:
         hold.report("provider", PROVIDER, ok=not error.transient)
         hold.free_slot("provider", PROVIDER)
     body = {"model": step.name, "attempt": step.attempts, "message": error.detail}
-    if error.transient and step.attempts < settings.MODEL_MAX_ATTEMPTS:
+    if error.asked and error.transient and step.attempts < settings.MODEL_MAX_ATTEMPTS:
         hold.move(step, Step.Status.PLANNED)
         wait_s = hold.postpone(attempt=step.attempts, retry_after_s=error.retry_after_s)
         hold.audit("model.failed", step=step, outcome="retry", body={**body, "wait_s": round(wait_s, 3)})

@@ -26,10 +26,10 @@ def function_of(tool: Tool) -> Call:
     """
     match tool.source:
         case Tool.Source.HTTP:
-            return _sealed(tool, lambda arguments, context: http.call(tool, arguments, context))
+            return sealed(tool, lambda arguments, context: http.call(tool, arguments, context))
         case Tool.Source.MCP:
-            return _sealed(tool, lambda arguments, context: _call_mcp(tool, arguments, context))
-    return _sealed(tool, _python(tool))
+            return sealed(tool, lambda arguments, context: _call_mcp(tool, arguments, context))
+    return sealed(tool, _python(tool))
 
 
 def _python(tool: Tool) -> Call:
@@ -52,10 +52,10 @@ def _call_mcp(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
         raise
 
 
-def _sealed(tool: Tool, call: Call) -> Call:
-    """Keep the context's credentials out of the call's results and errors."""
+def sealed(tool: Tool, call: Call) -> Call:
+    """Return the call with the context's credentials kept out of its results, its errors and their causes."""
 
-    def sealed(arguments: JsonObject, context: ToolContext) -> Any:
+    def kept(arguments: JsonObject, context: ToolContext) -> Any:
         secrets = context.secrets
         if missing := set(names_for(tool)) - set(secrets):
             raise ToolFailed(f"The credential {min(missing)} is not set.", started=False)
@@ -70,7 +70,7 @@ def _sealed(tool: Tool, call: Call) -> Call:
         value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         return redact(storable(value), secrets)
 
-    return sealed
+    return kept
 
 
 def _redacted(error: DomainError, context: ToolContext) -> DomainError:

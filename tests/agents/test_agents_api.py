@@ -208,17 +208,19 @@ class TestTools:
         assert body["parameters"]["required"] == ["order_id", "amount", "reason"]
 
     def test_change_in_risk_effect_and_state_only(self, client: Any) -> None:
-        given = {
-            "risk": "critical",
-            "enabled": False,
-            "name": "x",
-            "parameters": {},
-            "source": "mcp",
-            "description": "",
-        }
+        given = {"risk": "critical", "enabled": False, "name": "x", "source": "mcp"}
         assert client.patch(f"{API}/tools/refund_order", given, format="json").status_code == 200
         tool = Tool.objects.get(name="refund_order")
         assert (tool.risk, tool.enabled, tool.source) == ("critical", False, "python")
+        changes: list[dict[str, Any]] = [
+            {"parameters": {"type": "object"}},
+            {"description": "x"},
+            {"endpoint": {}},
+        ]
+        for defined_in_code in changes:
+            refused = client.patch(f"{API}/tools/refund_order", defined_in_code, format="json")
+            assert refused.status_code == 422
+        tool.refresh_from_db()
         assert tool.parameters["required"] == ["order_id", "amount", "reason"]
 
     @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from agents.tools import operations
+from agents.catalog.operations import set_tools
+from agents.tools import executor, operations
 from agents.tools.adapters import function_of
 from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool, ToolSecret
@@ -18,11 +19,12 @@ from agents.tools.operations import HttpTool, NameTaken
 from agents.tools.remote import failures
 from agents.tools.remote.endpoint import Endpoint
 from agents.tools.secrets import redact, save_secret, secrets_for
+from governance import gate
 from governance.audit.models import AuditEvent
-from governance.types import EffectClass, Risk
+from governance.types import Effect, EffectClass, Risk
 from tenants.kernel.context import tenant_context
 from tenants.kernel.errors import InvalidInput, StaleTransition
-from tests.governance.samples import NOW
+from tests.governance.samples import NOW, proposal
 from tests.tenants import sinks
 from tests.tenants.sinks import Target, answer, listening
 
@@ -63,7 +65,7 @@ def described(url: str, **more: Any) -> HttpTool:
 
 def made(url: str, effect: EffectClass = EffectClass.READ, **more: Any) -> Tool:
     tool = described(url, **more)
-    return operations.create_http(tool=tool, risk=Risk.LOW, effect=effect, timeout_s=2)
+    return operations.create_http(tool=tool, risk=Risk.LOW, effect=effect, timeout_s=20)
 
 
 def call(tool: Tool, **arguments: Any) -> Any:
@@ -161,6 +163,33 @@ class TestRequest:
         assert (caught.value.started, target.connections) == (False, 0)
 
 
+class TestThroughTheExecutor:
+    def test_is_called_once_with_its_claim(self, target: Target, agent: Any, oscar: Any, alice: Any) -> None:
+        tool = made(path(target), headers={})
+        set_tools(agent=agent, names=["refund"])
+        asked = proposal(agent=agent, user=oscar, tool="refund", order_id="A-1")
+        assert gate.authorize(asked, now=NOW).effect is Effect.DENY
+        tool = operations.confirm(tool=tool, risk=Risk.LOW, effect=EffectClass.IDEMPOTENT, by=alice, now=NOW)
+        decision = gate.authorize(proposal(agent=agent, user=oscar, tool="refund", order_id="A-1"), now=NOW)
+        claim = executor.claim(decision, idempotency_key="step-7", now=NOW)
+        outcome = executor.execute(claim, tool=tool)
+        assert (outcome.ok, outcome.value) == (True, {"ok": True})
+        assert [seen["headers"]["Idempotency-Key"] for seen in target.seen] == ["step-7"]
+
+    def test_is_not_called_when_its_url_changed_after_the_permit(
+        self, target: Target, agent: Any, oscar: Any, alice: Any
+    ) -> None:
+        tool = made(path(target), headers={})
+        set_tools(agent=agent, names=["refund"])
+        operations.confirm(tool=tool, risk=Risk.LOW, effect=EffectClass.READ, by=alice, now=NOW)
+        decision = gate.authorize(proposal(agent=agent, user=oscar, tool="refund", order_id="A-1"), now=NOW)
+        claim = executor.claim(decision, idempotency_key="step-7", now=NOW)
+        moved = described(f"{target.url}/elsewhere/{{order_id}}", headers={})
+        tool = operations.change_http(row=tool, tool=moved)
+        outcome = executor.execute(claim, tool=tool)
+        assert (outcome.ok, outcome.started, target.connections) == (False, False, 0)
+
+
 class TestAnswer:
     @pytest.mark.parametrize(
         ("body", "value"),
@@ -214,7 +243,7 @@ class TestAnswer:
     ) -> None:
         target.reply = reply
         tool = made(path(target), EffectClass.NON_IDEMPOTENT)
-        tool.timeout_s = 1
+        tool.timeout_s = 2
         with pytest.raises(OutcomeUnknown):
             call(tool, order_id="A-1")
         tool.effect = EffectClass.IDEMPOTENT
@@ -385,13 +414,13 @@ class TestSecrets:
         assert SECRET not in said + caplog.text + audited + repr(tool.__dict__)
 
     def test_of_a_python_tool_reach_neither_its_result_nor_its_crash(self, acme: Any) -> None:
-        from agents.tools.adapters import _sealed
+        from agents.tools.adapters import sealed
 
         context = ToolContext(
             user_id=1, user_name="o", run_id="r", idempotency_key="k", secrets={"SHOP_KEY": SECRET}
         )
         tool = Tool(name="leaky")
-        assert _sealed(tool, lambda a, c: {"echo": c.secrets["SHOP_KEY"]})({}, context) == {
+        assert sealed(tool, lambda a, c: {"echo": c.secrets["SHOP_KEY"]})({}, context) == {
             "echo": "[SHOP_KEY]"
         }
 
@@ -402,7 +431,7 @@ class TestSecrets:
                 raise RuntimeError("wrapped") from error
 
         with pytest.raises(OutcomeUnknown, match="RuntimeError") as caught:
-            _sealed(tool, crash)({}, context)
+            sealed(tool, crash)({}, context)
         assert SECRET not in repr(caught.value.__dict__) + str(caught.value)
 
     def test_leave_other_values_as_they_are(self) -> None:

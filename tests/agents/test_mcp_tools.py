@@ -52,7 +52,7 @@ def confirmed(row: ToolServer, by: Any, effect: EffectClass = EffectClass.READ) 
     return found()
 
 
-def call(row: Tool, timeout_s: int = 5, **arguments: Any) -> Any:
+def call(row: Tool, timeout_s: int = 20, **arguments: Any) -> Any:
     row.timeout_s = timeout_s
     context = ToolContext(
         user_id=1, user_name="oscar", run_id="r", idempotency_key="key-1", secrets=secrets_for(row)
@@ -333,11 +333,11 @@ class TestCall:
         strike = confirmed(row, alice, EffectClass.NON_IDEMPOTENT)
         server.on_call = reply
         with pytest.raises(OutcomeUnknown):
-            call(strike, timeout_s=1)
+            call(strike, timeout_s=3)
         assert len(server.called) == 1
         operations.confirm(tool=strike, risk=Risk.LOW, effect=EffectClass.READ, by=alice, now=NOW)
         with pytest.raises(ToolFailed):
-            call(found(), timeout_s=1)
+            call(found(), timeout_s=3)
 
     def test_was_not_started_when_the_server_is_down(
         self, server: Scripted, row: ToolServer, alice: Any
@@ -355,7 +355,7 @@ class TestCall:
         echo = confirmed(row, alice, EffectClass.NON_IDEMPOTENT)
         server.on_list = lambda handler, message: sinks.trickle(handler)
         with pytest.raises(ToolFailed) as caught:
-            call(echo, timeout_s=1)
+            call(echo, timeout_s=3)
         assert (caught.value.transient, caught.value.started) == (True, False)
 
     def test_tells_a_protocol_error_without_repeating_it(

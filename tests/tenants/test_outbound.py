@@ -124,7 +124,7 @@ def allowed(settings: Any, target: Target) -> Target:
 
 
 def get(url: str, **options: Any) -> outbound.Answer:
-    return outbound.request("GET", url, **{"timeout_s": 5.0, **options})
+    return outbound.request("GET", url, **{"timeout_s": 20.0, **options})
 
 
 class TestRefusal:
@@ -262,8 +262,8 @@ class TestLimits:
         allowed.reply = reply
         began = time.monotonic()
         with pytest.raises(outbound.Interrupted) as caught:
-            get(allowed.url, timeout_s=0.5)
-        assert (caught.value.sent, time.monotonic() - began < 3) == (True, True)
+            get(allowed.url, timeout_s=1.5)
+        assert (caught.value.sent, time.monotonic() - began < 10) == (True, True)
 
     def test_of_size_end_an_answer_without_end(self, allowed: Target) -> None:
         allowed.reply = sinks.flood

@@ -10,6 +10,12 @@ from tenants.kernel import outbound
 from tenants.kernel.errors import DomainError
 
 MAX_RETRY_AFTER_S = 24 * 3600.0
+PATIENCE = 0.95
+
+
+def patience_s(timeout_s: float) -> float:
+    """Return how long a request may take: it ends before the executor gives the call up, and tells more."""
+    return timeout_s * PATIENCE
 
 
 def of_transport(error: outbound.OutboundError, *, effect: EffectClass) -> DomainError:

@@ -26,9 +26,14 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
     headers = {"Accept": "application/json", **prepared.headers}
     if effect is not EffectClass.READ:
         headers["Idempotency-Key"] = context.idempotency_key
+    patience_s = failures.patience_s(tool.timeout_s)
     try:
         answer = outbound.request(
-            prepared.method, prepared.url, headers=headers, json=prepared.json, timeout_s=tool.timeout_s
+            prepared.method,
+            prepared.url,
+            headers=headers,
+            json=prepared.json,
+            timeout_s=patience_s,
         )
     except outbound.OutboundError as error:
         raise failures.of_transport(error, effect=effect) from error

@@ -128,7 +128,7 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
     secret = context.secrets[tool.server.secret.name] if tool.server.secret else None
     try:
         result = _run(
-            work, url=tool.server.url, secret=secret, wire=wire, timeout_s=tool.timeout_s,
+            work, url=tool.server.url, secret=secret, wire=wire, timeout_s=failures.patience_s(tool.timeout_s),
             max_bytes=MAX_LISTING_BYTES,
         )  # fmt: skip
     except Exception as error:  # the edge to a client that raises groups of anything
