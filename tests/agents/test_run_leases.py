@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 
 from agents.runs import advance, lease, operations
 from agents.runs.hold import Hold
@@ -53,15 +53,10 @@ def cut_connections() -> None:
 
 
 def reconnect() -> None:
-    """Take connections from the pool until one works."""
-    for _ in range(50):
-        connection.close()
-        try:
-            Run.objects.exists()
-        except OperationalError:
-            continue
-        return
-    raise AssertionError("no connection works")
+    """Drop the pool's connections: they were cut."""
+    wrapper: Any = connection
+    wrapper.close()
+    wrapper.close_pool()
 
 
 @contextmanager
@@ -79,8 +74,10 @@ def stoppable(name: str) -> Iterator[Callable[[bool], None]]:
 
 
 @pytest.fixture
-def db(committed: str, model: FakeModel) -> None:
-    """Use the module's own database and the fake model."""
+def db(committed: str, model: FakeModel) -> Iterator[None]:
+    """Use the module's own database and the fake model; leave no cut connection behind."""
+    yield
+    reconnect()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -229,7 +230,7 @@ class TestCap:
         def meanwhile() -> dict[str, Any]:
             rung()
             for other in (second, third, second):
-                elsewhere(lambda run=other: advance.advance(run_id=str(run.pk), clock=lambda: NOW))
+                elsewhere(partial(advance.advance, run_id=str(other.pk), clock=lambda: NOW))
             elsewhere(lambda: seen.append((refresh(second).status, refresh(second).waits_for, rung())))
             return text("Done.")
 
