@@ -138,7 +138,7 @@ class TestRetry:
         assert work(run, at=LATER).status == Run.Status.SUCCEEDED
         assert len(probe.entered) == 2
 
-    def test_is_refused_where_the_requester_has_lost_the_right_meanwhile(
+    def test_is_refused_where_the_tool_was_disabled_meanwhile(
         self, asked: Run, probe: type[Probe], agent: Any, work: Work, bob: Any
     ) -> None:
         say(asked, bob, "retry")
