@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from agents.blueprints.base import CallModel, CallTool, Finish, GiveUp
-from agents.runs import calls, checksum, engine, handoffs, lease, recovery, shutdown, turns
+from agents.runs import calls, engine, handoffs, lease, recovery, shutdown, turns
 from agents.runs.hold import Clock, Hold, Work
 from agents.runs.keeper import keeper
 from agents.runs.lease import LeaseLost
@@ -67,8 +67,9 @@ def _resume(hold: Hold) -> Work | None:
         pending = hold.load()
         if hold.run.engine_version not in engine.READABLE_VERSIONS:
             raise UnreadableRun(f"The run was written by version {hold.run.engine_version} of the engine.")
-        if not all(checksum.is_intact(step) for step in hold.steps):
+        if not recovery.is_sound(hold.steps):
             recovery.restore(hold.run, now=hold.clock())
+            writes.flush()
             pending = hold.load()
         hit("run.resumed")
         if hold.weather.stop:
@@ -169,6 +170,9 @@ def _settle_when_back(hold: Hold, work: Work, result: Any) -> Work | None:
             return _resume(hold) if stored else _settled(hold, work, result)
         except DATABASE_GONE:
             continue
+        except (LeaseLost, StaleTransition):
+            work.report_late(result)
+            raise
     raise LeaseLost
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -40,6 +41,11 @@ def damaged(run: Run) -> list[int]:
     present = {step.number for step in steps}
     gaps = set(range(1, max(present, default=0) + 1)) - present
     return sorted(gaps | {step.number for step in steps if not checksum.is_intact(step)})
+
+
+def is_sound(steps: Sequence[Step]) -> bool:
+    """Tell whether the steps are as they were written, and none is missing between them."""
+    return all(step.number == number and checksum.is_intact(step) for number, step in enumerate(steps, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +83,11 @@ def restore(run: Run, *, now: datetime) -> Restored | None:
             kept = number - 1
             break
     dropped = [number for number in rows if number > kept]
-    for number in dropped:
-        if _may_have_had_effect(rows[number]):
-            raise StateLost(
-                f"Step {number} of the run is damaged, the audit log does not say what it led to, and it may"
-                " have had an effect. The run was ended; start it again once you have looked."
-            )
+    if _may_have_had_effect(run, besides=[step.pk for number, step in rows.items() if number <= kept]):
+        raise StateLost(
+            f"Step {kept + 1} of the run is damaged, the audit log does not say what it or a later one led to,"
+            " and it may have had an effect. The run was ended; start it again once you have looked."
+        )
     if dropped:
         reviews.cancel_for_run(run_id=run.pk, now=now)
         run.steps.filter(number__in=dropped).delete()
@@ -175,7 +180,8 @@ def _rebuild_call(step: Step, event: AuditEvent, *, before: Sequence[Step]) -> b
     return True
 
 
-def _may_have_had_effect(step: Step) -> bool:
-    """Tell whether a call of the step was permitted and started that must not be repeated."""
-    started = PolicyDecision.objects.filter(step_id=step.pk, effect=Effect.PERMIT, consumed_at__isnull=False)
-    return any(permit.request["tool"]["effect"] == EffectClass.NON_IDEMPOTENT for permit in started)
+def _may_have_had_effect(run: Run, *, besides: Sequence[UUID]) -> bool:
+    """Tell whether a call that must not be repeated was started by a step other than these."""
+    started = PolicyDecision.objects.filter(run_id=run.pk, effect=Effect.PERMIT, consumed_at__isnull=False)
+    lost = started.exclude(step_id__in=besides)
+    return any(permit.request["tool"]["effect"] == EffectClass.NON_IDEMPOTENT for permit in lost)

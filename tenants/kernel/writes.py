@@ -96,6 +96,13 @@ def is_open() -> bool:
     return getattr(_local, "batch", None) is not None
 
 
+def flush() -> None:
+    """Send what was collected so far, so that the queries that follow in this transaction see it."""
+    batch: _Batch | None = getattr(_local, "batch", None)
+    if batch is not None:
+        batch.flush()
+
+
 def insert(row: models.Model, *, unwritable: type[DomainError] | None = None) -> None:
     """Insert the row, with the batch if there is one. `unwritable` is raised if its table refuses it."""
     batch: _Batch | None = getattr(_local, "batch", None)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from agents.halts import operations as halts
 from agents.halts import platform
 from agents.halts.models import Halt
-from agents.runs import advance, engine, operations, shutdown
+from agents.runs import engine, operations, shutdown
 from agents.runs.models import Run, Step
 from governance.access.models import User
 from tenants.kernel.context import platform_context, schema_tenant, tenant_context
@@ -32,7 +32,6 @@ from tests.agents.workbench import (
     say,
     tool_step,
     tool_steps,
-    trail,
 )
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
@@ -470,36 +469,3 @@ class TestSession:
         requeue(run)
         assert work(run, at=LATER).status == Run.Status.SUCCEEDED
         assert model.requests[-1]["messages"][2]["content"] == "It is blue."
-
-
-class TestLease:
-    def test_that_ended_before_the_effect_starts_nothing_and_asks_nobody(
-        self, probe: type[Probe], model: FakeModel, start: Start, work: Work
-    ) -> None:
-        from agents.runs import keeper
-
-        proposes(model, "strike")
-        run = start("go")
-
-        class Slow(list[Any]):
-            """Ends the leases that are held just before the effect."""
-
-        def end_lease(name: str) -> None:
-            if name == "tool.before-effect":
-                for held in list(keeper.keeper()._leases.values()):
-                    held.alive_until = 0.0
-
-        original = advance.calls.hit
-        advance.calls.hit = end_lease  # type: ignore[assignment]
-        try:
-            work(run)
-        finally:
-            advance.calls.hit = original
-        assert (probe.entered, tool_step(run).status) == ([], Step.Status.FAILED)
-        requeue(run)
-        run = work(run, at=LATER)
-        assert (run.status, "review.requested" in trail(run), probe.entered) == (
-            Run.Status.SUCCEEDED,
-            False,
-            [],
-        )

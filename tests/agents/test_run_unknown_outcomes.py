@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -138,7 +138,7 @@ class TestRetry:
         assert work(run, at=LATER).status == Run.Status.SUCCEEDED
         assert len(probe.entered) == 2
 
-    def test_is_refused_where_the_requester_has_lost_the_right_meanwhile(
+    def test_is_refused_where_the_tool_was_disabled_meanwhile(
         self, asked: Run, probe: type[Probe], agent: Any, work: Work, bob: Any
     ) -> None:
         say(asked, bob, "retry")
@@ -286,7 +286,7 @@ class TestProbe:
     def test_that_answers_with_no_word_it_knows_asks_a_person(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work
     ) -> None:
-        probe.target_says = staticmethod(lambda: "certainly")  # type: ignore[arg-type, return-value]
+        probe.target_says = staticmethod(lambda: cast(Happened, "certainly"))
         run = self.crashed(model, start, work)
         assert (run.status, review_of(run).kind) == (Run.Status.WAITING, "outcome")
 
