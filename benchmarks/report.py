@@ -34,3 +34,27 @@ def table(results: Mapping[str, float], goals: Mapping[str, str]) -> str:
         f"{name:{width}}  {value:>10.2f}  {goals.get(name, '')}".rstrip() for name, value in results.items()
     ]
     return "\n".join(lines)
+
+
+def comparison(found: Mapping[str, Any]) -> str:
+    """Return one line a contestant: milliseconds, CPU, transactions and speed, and whose versions they are."""
+    lines = [
+        f"{'per step':15}  {'ms':>7}  {'CPU ms':>7}  {'PG CPU':>7}  {'transactions':>12}"
+        f"  {'steps/s':>8}  {'8 at once':>9}  {'ours is':>9}  versions"
+    ]
+    for name, figures in {"countersign": found["countersign"], **found["peers"]}.items():
+        ratio = f"{found['ratio'][name]:.2f} x" if name in found["ratio"] else ""
+        versions = ", ".join(
+            f"{package} {version}" for package, version in figures.get("versions", {}).items()
+        )
+        lines.append(
+            f"{name:15}  {figures['ms_per_step']:7.2f}  {figures['cpu_ms_per_step']:7.2f}"
+            f"  {figures['postgres_cpu_ms_per_step']:7.2f}  {figures['transactions_per_step']:12.1f}"
+            f"  {figures['steps_per_s']:8.1f}  {figures['steps_per_s_8_at_once']:9.1f}  {ratio:>9}  {versions}".rstrip()
+        )
+    spin = found["machine"]
+    lines.append(
+        f"the rows of a governed step in bare SQL: {found['countersign']['floor_ms_per_step']:.2f} ms"
+    )
+    lines.append(f"fixed CPU loop: {spin['spin_ms']:.0f} ms, at worst {spin['spin_worst_ms']:.0f} ms")
+    return "\n".join(lines)
