@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks import decisions, effects, fixtures, http_api, machine, steps, waiting
+from benchmarks import decisions, effects, fixtures, halt, http_api, machine, steps, waiting
 from benchmarks.machine import Figures
 from tenants.kernel.context import tenant_context
 
@@ -19,12 +19,13 @@ class Size:
     decisions: int
     effects: int
     reads: int
+    halted: int
     waiting: int
     waiting_real: int
 
 
-FULL = Size(runs=40, decisions=400, effects=200, reads=200, waiting=10_000, waiting_real=200)
-QUICK = Size(runs=8, decisions=100, effects=30, reads=50, waiting=1_000, waiting_real=20)
+FULL = Size(runs=40, decisions=400, effects=200, reads=200, halted=200, waiting=10_000, waiting_real=200)
+QUICK = Size(runs=8, decisions=100, effects=30, reads=50, halted=20, waiting=1_000, waiting_real=20)
 
 
 def _w1(size: Size) -> Figures:
@@ -41,6 +42,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Size], Figures]]] = {
         "memory",
         lambda _size: {f"rss_mb.{part}": mb for part, mb in machine.peak_rss_mb().items() if part != "model"},
     ),
+    "halt": ("kill switch to the last effect", lambda size: halt.halt(size.halted)),
     "waiting": (
         "runs that wait for people",
         lambda size: waiting.among_many(size.waiting, real=size.waiting_real),

@@ -44,6 +44,10 @@ MEANINGS = {
     "rss_mb.web": "MB, peak resident: web",
     "rss_mb.worker": "worker",
     "rss_mb.beat": "beat",
+    "halt.p50_ms": "ms from a kill switch, with 200 live runs, to the last effect that still started: median of 20",
+    "halt.p99_ms": "the slowest of 20",
+    "halt.late_effects_per_trip": "effects that still started, a trip",
+    "halt.trip_ms": "ms that the person who trips it waits, median",
     "waiting.runs": "runs that wait for an approval",
     "waiting.runs_not_copied": "of which came about through the product; the others are copies of one of them",
     "waiting.worker_slots": "worker threads that hold one of them",
@@ -75,6 +79,7 @@ COLUMNS = (
     "transactions_per_step",
     "steps_per_s_8_at_once",
 )
+RATIOS = ("ratio", "ratio_8_at_once", "ratio_cpu")
 
 
 def main(paths: Sequence[str]) -> None:
@@ -99,15 +104,15 @@ def bench_table(results: Sequence[Any]) -> list[str]:
 def peers_table(results: Sequence[Any]) -> list[str]:
     """Return the table of `make bench-peers`, the fastest first."""
     lines = [
-        "| per step | ms | CPU ms | PostgreSQL CPU ms | transactions | steps/s, 8 at once | ours is, one | 8 at once |",
-        "|---|---|---|---|---|---|---|---|",
+        "| per step | ms | CPU ms | PostgreSQL CPU ms | transactions | steps/s, 8 at once | ours is, one | 8 at once | by CPU |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, title in PEERS.items():
         where = name if name == "countersign" else f"peers.{name}"
         cells = [_range([_at(result, f"{where}.{column}") for result in results]) for column in COLUMNS]
         cells += [
             _range([_at(result, f"{ratio}.{name}") for result in results])
-            for ratio in ("ratio", "ratio_8_at_once")
+            for ratio in RATIOS
         ]
         if cells[0]:
             lines.append(f"| {title} | {' | '.join(cells)} |")

@@ -9,6 +9,7 @@ GOALS = {
     "api.read_p95_ms": "<= 100",
     "api.decide_p95_ms": "<= 150",
     "gate.ms": "<= 5 and <= 3x floor",
+    "halt.p99_ms": "<= 2000",
     "waiting.worker_slots": "0",
     "ratio.langgraph": ">= 1.35",
 }

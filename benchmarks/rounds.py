@@ -103,6 +103,7 @@ def compared(size: Size, *, only: Collection[str], python: str, say: Say) -> dic
         found |= {f"peers.{name}.{figure}": value for figure, value in peer.figures().items()}
         found[f"ratio.{name}"] = _times_as_fast(ours.ms, peer.ms)
         found[f"ratio_{AT_ONCE}_at_once.{name}"] = _times_as_fast(ours.at_once_ms, peer.at_once_ms)
+        found[f"ratio_cpu.{name}"] = _times_as_fast(ours.cpu_ms, peer.cpu_ms)
     return found
 
 
