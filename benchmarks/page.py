@@ -102,18 +102,15 @@ def bench_table(results: Sequence[Any]) -> list[str]:
 
 
 def peers_table(results: Sequence[Any]) -> list[str]:
-    """Return the table of `make bench-peers`, the fastest first."""
+    """Return the table of `make bench-peers`."""
     lines = [
-        "| per step | ms | CPU ms | PostgreSQL CPU ms | transactions | steps/s, 8 at once | ours is, one | 8 at once | by CPU |",
+        "| per step | ms | CPU ms | PostgreSQL CPU | transactions | steps/s, 8 at once | ours is | 8 at once | by CPU |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, title in PEERS.items():
         where = name if name == "countersign" else f"peers.{name}"
         cells = [_range([_at(result, f"{where}.{column}") for result in results]) for column in COLUMNS]
-        cells += [
-            _range([_at(result, f"{ratio}.{name}") for result in results])
-            for ratio in RATIOS
-        ]
+        cells += [_range([_at(result, f"{ratio}.{name}") for result in results]) for ratio in RATIOS]
         if cells[0]:
             lines.append(f"| {title} | {' | '.join(cells)} |")
     floor = _range([_at(result, "countersign.floor_ms_per_step") for result in results])
