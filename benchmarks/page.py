@@ -104,7 +104,7 @@ def bench_table(results: Sequence[Any]) -> list[str]:
 def peers_table(results: Sequence[Any]) -> list[str]:
     """Return the table of `make bench-peers`."""
     lines = [
-        "| per step | ms | CPU ms | PostgreSQL CPU | transactions | steps/s, 8 at once | ours is | 8 at once | by CPU |",
+        "| per step | ms | CPU ms | PostgreSQL CPU | transactions | steps/s, 8 at once | ours | 8 at once | by CPU |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, title in PEERS.items():
