@@ -19,10 +19,11 @@ APPROVALS = 20
 
 def reads_and_decisions(repeat: int) -> Figures:
     """Return the milliseconds of reads and of approvals, one after another on one connection."""
-    oscar, bob = Client("oscar"), Client("bob")
     waiting = waiting_reviews(APPROVALS)
+    oscar = Client("oscar")
     run_path = f"/api/v1/runs/{waiting[0].run_id}"
     reads = [oscar.call("GET", run_path)[0] for _ in range(repeat)]
+    bob = Client("bob")  # only now: the server closes a connection that is idle for 5 s
     decided = [
         bob.call("POST", f"/api/v1/hitl/queue/{review.pk}/respond", {"decision": "approve"})[0]
         for review in waiting
