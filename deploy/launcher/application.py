@@ -15,11 +15,7 @@ WORKER_THREADS = 8
 
 def start(stack: Stack) -> None:
     """Start everything and wait until the web server says that it is ready."""
-    stack.start_stores()
-    stack.start_model()
-    with step("Preparing the database and the demo tenants"):
-        stack.run_python("install", "manage.py", "install", as_owner=True)
-        stack.run_python("seed", "manage.py", "seed_demo", as_owner=True)
+    prepare(stack)
     with step("Starting web, worker and beat"):
         web = _start_web(stack)
         worker = (
@@ -36,6 +32,15 @@ def start(stack: Stack) -> None:
         stack.start_python("beat", (*_celery("beat", "-s", schedule), "-l", "WARNING"), marker="celery")
         stack.children.wait_until(lambda: is_ready(stack.port), child=web, timeout_s=READY_S)
     stack.publish()
+
+
+def prepare(stack: Stack) -> None:
+    """Start the stores and the model, and make the demo tenants; neither web, worker nor beat."""
+    stack.start_stores()
+    stack.start_model()
+    with step("Preparing the database and the demo tenants"):
+        stack.run_python("install", "manage.py", "install", as_owner=True)
+        stack.run_python("seed", "manage.py", "seed_demo", as_owner=True)
 
 
 def welcome(port: int) -> str:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def usage() -> str:
     """List the commands."""
-    lines = [f"  {name:<6} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<11} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
     return "\n".join(["usage: ./countersign COMMAND [ARGUMENTS]", "", *lines])
 
 

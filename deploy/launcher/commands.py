@@ -151,6 +151,16 @@ def measured_by(module: str, summary: str) -> Command:
     return command
 
 
+def bench_peers(project: Project, arguments: Sequence[str]) -> int:
+    """Measure the same workload on other agent frameworks; --json prints one JSON object."""
+    _prepare(project, "dev")
+    peers = project.with_peers()
+    venv.ensure(peers, "peers")
+    with stack.temporary(project, "bench-peers") as running:
+        application.prepare(running)
+        return running.foreground("-m", "benchmarks.compare", "--python", str(peers.python), *arguments)
+
+
 COMMANDS: dict[str, Command] = {
     "demo": demo,
     "smoke": run_smoke,
@@ -158,6 +168,7 @@ COMMANDS: dict[str, Command] = {
     "lint": lint,
     "fmt": fmt,
     "bench": measured_by("benchmarks", "Measure a fresh stack; --json prints one JSON object."),
+    "bench-peers": bench_peers,
     "run": run,
     "stop": stop,
     "lock": lock,

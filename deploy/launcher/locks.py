@@ -1,4 +1,4 @@
-"""The two lock files, and the note that says which dependencies they were compiled from."""
+"""The lock files, and the note that says which dependencies ours were compiled from."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from launcher.errors import LauncherError
 from launcher.project import Project
 from launcher.venv import find_uv
 
-LOCKS = {"runtime": (), "dev": ("--extra", "dev")}
+LOCKS = {
+    "runtime": ("pyproject.toml",),
+    "dev": ("pyproject.toml", "--extra", "dev"),
+    "peers": ("deploy/requirements/peers.in",),
+}
 SOURCE = "SOURCE"
-COMPILE = ("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11", "--generate-hashes")
+COMPILE = ("pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes")
 
 
 def fingerprint(pyproject: Path) -> str:
@@ -38,14 +42,14 @@ def check_fresh(project: Project) -> None:
 
 
 def compile_locks(project: Project, arguments: Sequence[str]) -> None:
-    """Compile both locks with uv and note what from; `--upgrade` takes newer versions.
+    """Compile the locks with uv and note what from; `--upgrade` takes newer versions.
 
     Where packages come from is the business of the user's own configuration, and stays out of the files.
     """
     uv = find_uv()
     if uv is None:
         raise LauncherError("compiling the locks needs uv; run pip install uv, then make lock")
-    for name, extra in LOCKS.items():
+    for name, source in LOCKS.items():
         lock = project.requirements / f"{name}.lock"
         command = [
             uv,
@@ -54,7 +58,7 @@ def compile_locks(project: Project, arguments: Sequence[str]) -> None:
             "-q",
             "-o",
             str(lock.relative_to(project.root)),
-            *extra,
+            *source,
             *arguments,
         ]
         if subprocess.run(command, cwd=project.root, check=False).returncode:

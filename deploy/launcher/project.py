@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -11,15 +11,20 @@ class Project:
     """The paths of one checkout that more than one module needs."""
 
     root: Path
+    venv_folder: str = ".venv"
 
     @classmethod
     def here(cls) -> Project:
         """Return the checkout this file is part of."""
         return cls(root=Path(__file__).resolve().parents[2])
 
+    def with_peers(self) -> Project:
+        """Return the same checkout with the virtualenv of the programs that `bench-peers` compares with."""
+        return replace(self, venv_folder=".countersign/peers-venv")
+
     @property
     def venv(self) -> Path:
-        return self.root / ".venv"
+        return self.root / self.venv_folder
 
     @property
     def python(self) -> Path:

@@ -38,11 +38,13 @@ def ensure(project: Project, lock: str) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Waiting for another ./countersign that is building .venv ...")
+            say("Waiting for another ./countersign that is building a virtualenv ...")
             fcntl.flock(file, fcntl.LOCK_EX)
         if not is_current(project, lock):
             state.check_disk()
-            with step(f"Installing the packages of {lock}.lock into .venv (a minute or two the first time)"):
+            with step(
+                f"Installing the packages of {lock}.lock into {project.venv_folder} (a minute or two the first time)"
+            ):
                 _build(project, lock, state.logs)
 
 
@@ -83,7 +85,7 @@ def _build(project: Project, lock: str, logs: Path) -> None:
     reusable = read_stamp(project).get("python") == PYTHON_VERSION and project.python.exists()
     (project.venv / STAMP).unlink(missing_ok=True)
     if not reusable and os.path.lexists(project.venv):
-        say("  .venv is unfinished or was made with another Python: building it anew")
+        say(f"  {project.venv_folder} is unfinished or was made with another Python: building it anew")
         _remove(project.venv)
     requirements = str(project.requirements / f"{lock}.lock")
     log = fresh_log(logs / "packages.log")
