@@ -67,7 +67,7 @@ def _resume(hold: Hold) -> Work | None:
         pending = hold.load()
         if hold.run.engine_version not in engine.READABLE_VERSIONS:
             raise UnreadableRun(f"The run was written by version {hold.run.engine_version} of the engine.")
-        if not recovery.is_sound(hold.steps):
+        if not recovery.is_sound(hold.run, hold.steps):
             recovery.restore(hold.run, now=hold.clock())
             writes.flush()
             pending = hold.load()

@@ -242,7 +242,7 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
             hit("tool.claimed")
             return ToolWork(hold=hold, step=step, tool=tool, claim=claim, edited=edited, attempt=attempt)
         case Effect.DENY:
-            content = engine.failure("denied", decision.explanation)
+            content = _as_told(step, engine.failure("denied", decision.explanation))
             step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
         case Effect.REQUIRE_APPROVAL:
             _wait_for_review(hold, step, decision)
@@ -285,12 +285,12 @@ def _after_review(hold: Hold, step: Step) -> Work | None:
 
 def _after_crash(hold: Hold, step: Step) -> Work | None:
     """Repeat with the same key what may be repeated; for everything else find out what happened."""
-    tool = _tool(hold, step)
-    if tool is not None and tool.effect in REPEATABLE:
+    tool, permitted = _tool(hold, step), _claimed_request(step)
+    if tool is not None and {tool.effect, permitted.tool.effect} <= REPEATABLE:
         return propose(hold, step)
     message = f"The worker was lost while {step.name} ran. Nothing tells whether it took effect."
     hold.audit("tool.unknown", step=step, outcome="unknown", body={"tool": step.name, "message": message})
-    return _ambiguous(hold, step, _claimed_request(step), message)
+    return _ambiguous(hold, step, permitted, message)
 
 
 def _claimed_request(step: Step) -> PolicyRequest:
@@ -320,7 +320,7 @@ def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
         expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
         now=now,
     )
-    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk)
+    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
     hold.wait()
 
 
@@ -377,7 +377,7 @@ def _after_failure(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work
 def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None:
     fallback = _fallback(hold, step, tool)
     result: dict[str, Any] = {
-        "content": engine.failure("tool-failed", outcome.error),
+        "content": _as_told(step, engine.failure("tool-failed", outcome.error)),
         "ms": outcome.duration_ms,
     }
     if fallback is not None:
@@ -389,7 +389,7 @@ def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None
     request = {**step.request, "instead_of": step.name, "because": outcome.error}
     if step.review_id:
         request["arguments"] = _review_of(step).arguments
-    for name in ("preview", "started_under", "left_alone"):
+    for name in ("preview", "started_under", "left_alone", "was_unknown"):
         request.pop(name, None)
     return propose(
         hold, hold.add(kind=Step.Kind.TOOL, name=fallback.name, call_id=step.call_id, request=request)
@@ -415,9 +415,17 @@ def _hand_off_after_failures(hold: Hold, last_error: str) -> None:
 def _refuse(
     hold: Hold, step: Step, code: str, message: str, *, status: Step.Status = Step.Status.DENIED
 ) -> None:
-    step.close(status, now=hold.clock(), result={"content": engine.failure(code, message)})
+    content = _as_told(step, engine.failure(code, message))
+    step.close(status, now=hold.clock(), result={"content": content})
     body = {"tool": step.name, "input": step.request, "code": code, "message": message}
     hold.audit("tool.refused", step=step, outcome="deny", body=body)
+
+
+def _as_told(step: Step, failure: dict[str, Any]) -> dict[str, Any]:
+    """Add what the agent must know when an earlier attempt of the call had an unknown outcome."""
+    if not step.request.get("was_unknown"):
+        return failure
+    return {**failure, "note": "An earlier attempt of this call may have taken effect; do not repeat it."}
 
 
 def _review_of(step: Step) -> Review:

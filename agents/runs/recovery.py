@@ -39,13 +39,17 @@ def damaged(run: Run) -> list[int]:
     """Return the numbers of the run's steps that are not as they were written, or missing."""
     steps = list(run.steps.all())
     present = {step.number for step in steps}
-    gaps = set(range(1, max(present, default=0) + 1)) - present
+    last = max(present, default=0)
+    gaps = set(range(1, last + 1)) - present
+    if _may_have_had_effect(run, besides=[step.pk for step in steps]):
+        gaps.add(last + 1)
     return sorted(gaps | {step.number for step in steps if not checksum.is_intact(step)})
 
 
-def is_sound(steps: Sequence[Step]) -> bool:
-    """Tell whether the steps are as they were written, and none is missing between them."""
-    return all(step.number == number and checksum.is_intact(step) for number, step in enumerate(steps, 1))
+def is_sound(run: Run, steps: Sequence[Step]) -> bool:
+    """Tell whether the steps are as they were written, none is missing and none of an effect was lost."""
+    whole = all(step.number == number and checksum.is_intact(step) for number, step in enumerate(steps, 1))
+    return whole and not _may_have_had_effect(run, besides=[step.pk for step in steps])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,7 @@ def restore(run: Run, *, now: datetime) -> Restored | None:
     rows = {step.number: step for step in run.steps.all()}
     found = {str(number): _as_found(rows[number]) for number in bad if number in rows}
     rebuilt: list[int] = []
-    kept = max(rows)
+    kept = max(rows, default=0)
     for number in bad:
         step = rows.get(number)
         if step is not None and _rebuild(step, before=[rows[n] for n in sorted(rows) if n < number]):

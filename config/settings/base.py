@@ -57,6 +57,7 @@ DATABASES: dict[str, Any] = {
         **dj_database_url.parse(ENV.database_url),
         "ENGINE": "tenants.kernel.postgresql",
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # a connection that a restart of the server cut is replaced, not handed out
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
             # Statements that are prepared (tenants.kernel.prepared) are planned once, not for each value.
