@@ -16,13 +16,13 @@ from agents.tools import adapters
 from agents.tools.base import Happened, OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
-from agents.tools.secrets import redact, secrets_for
+from agents.tools.secrets import secrets_for
 from governance import gate
 from governance.policies import arguments
 from governance.types import Decision, EffectClass, Outcome, PolicyRequest
 from tenants.kernel.context import require_schema, schema_tenant, tenant_context
 from tenants.kernel.errors import DomainError
-from tenants.kernel.jsonvalues import canonical, storable
+from tenants.kernel.jsonvalues import JsonObject, canonical, storable
 
 logger = logging.getLogger(__name__)
 MAX_RESULT_BYTES = 256 * 1024
@@ -189,14 +189,13 @@ def _bound(
 ) -> Callable[[], Any]:
     """Return a probe or a preview with the arguments of the call, and its context if it asks for one."""
 
-    def call() -> Any:
-        given = dict(request.arguments)
-        context = _context(request, tool, idempotency_key=idempotency_key)
-        if "context" in inspect.signature(function).parameters:
-            given["context"] = context
-        return redact(storable(function(**given)), context.secrets)
+    wants_context = "context" in inspect.signature(function).parameters
 
-    return call
+    def call(given: JsonObject, context: ToolContext) -> Any:
+        return function(**{**given, "context": context} if wants_context else given)
+
+    sealed = adapters.sealed(tool, call)
+    return lambda: sealed(dict(request.arguments), _context(request, tool, idempotency_key=idempotency_key))
 
 
 def within(timeout_s: float, call: Callable[[], Any]) -> Any:
