@@ -2,12 +2,13 @@
 # PORT=9000 make demo moves the port; make test ARGS="-k approve" passes arguments on.
 PYTHON ?= python3
 
-.PHONY: demo smoke test lint fmt bench lock stop
+.PHONY: demo smoke test lint fmt bench chaos lock stop
 demo:  ; @$(PYTHON) ./countersign demo
 smoke: ; @$(PYTHON) ./countersign smoke
 test:  ; @$(PYTHON) ./countersign test $(ARGS)
 lint:  ; @$(PYTHON) ./countersign lint
 fmt:   ; @$(PYTHON) ./countersign fmt
 bench: ; @$(PYTHON) ./countersign bench
+chaos: ; @$(PYTHON) ./countersign chaos $(ARGS)
 lock:  ; @$(PYTHON) ./countersign lock
 stop:  ; @$(PYTHON) ./countersign stop

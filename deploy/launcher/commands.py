@@ -151,6 +151,13 @@ def measured_by(module: str, summary: str) -> Command:
     return command
 
 
+def chaos(project: Project, arguments: Sequence[str]) -> int:
+    """Kill a fresh stack's processes 1,000 times and count the damage; --kills N, --seed S, --json."""
+    _prepare(project, "dev")
+    command = [str(project.python), "-m", "benchmarks.chaos", *arguments]
+    return foreground(command, env=environment.merge(project, os.environ, {}), cwd=project.root)
+
+
 COMMANDS: dict[str, Command] = {
     "demo": demo,
     "smoke": run_smoke,
@@ -158,6 +165,7 @@ COMMANDS: dict[str, Command] = {
     "lint": lint,
     "fmt": fmt,
     "bench": measured_by("benchmarks", "Measure a fresh stack; --json prints one JSON object."),
+    "chaos": chaos,
     "run": run,
     "stop": stop,
     "lock": lock,
