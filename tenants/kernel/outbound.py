@@ -9,9 +9,10 @@ answers are refused (a small one may unpack to any size), and time and size are 
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import httpx2
@@ -19,6 +20,8 @@ from django.conf import settings
 
 from tenants.kernel import addresses
 from tenants.kernel.errors import DomainError
+
+T = TypeVar("T")
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
@@ -238,9 +241,8 @@ def request(
 ) -> Answer:
     """Send one request and return the whole answer, whatever its status; redirects are answers too.
 
-    `timeout_s` limits everything together, so that an answer that trickles in ends as well. Not for a
-    thread in which an event loop runs. Raises an OutboundError whose `sent` says whether the other
-    side may have acted.
+    `timeout_s` limits everything together, so that an answer that trickles in ends as well. Raises an
+    OutboundError whose `sent` says whether the other side may have acted.
     """
 
     async def go() -> Answer:
@@ -256,7 +258,17 @@ def request(
         except (OutboundError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             raise translated(error, sent=sending.begun) from error
 
-    return asyncio.run(go())
+    return run(go())
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine to its end on an event loop in a thread of its own; return or raise what it does.
+
+    Whether an event loop runs in the caller's thread already does not matter then. The thread has no
+    tenant: the work asks no database.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbound") as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 class Sending:

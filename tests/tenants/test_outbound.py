@@ -152,7 +152,7 @@ class TestRefusal:
 
         for url in URLS:
             with pytest.raises((outbound.OutboundError, httpx2.HTTPError, httpx2.InvalidURL)):
-                asyncio.run(ask(url.format(port=target.port)))
+                outbound.run(ask(url.format(port=target.port)))
         assert target.connections == 0
 
     def test_of_odd_forms_holds_where_loopback_is_allowed(self, allowed: Target) -> None:
@@ -196,7 +196,7 @@ class TestRebinding:
         with listening("127.0.0.2") as public, listening("127.0.0.1", public.port) as private:
             resolver, _ = resolving(["127.0.0.2"], ["127.0.0.1"])
             with pytest.raises(outbound.OutboundRefused):
-                asyncio.run(ask_twice(f"http://rebind.example.com:{public.port}/", resolver))
+                outbound.run(ask_twice(f"http://rebind.example.com:{public.port}/", resolver))
             assert private.connections == 0
 
     def test_of_the_name_changes_neither_host_header_nor_path(self, allowed: Target) -> None:
@@ -252,7 +252,7 @@ class TestRedirect:
             public.reply = lambda handler: answer(handler, 302, b"", Location=next(locations))
             for _ in range(3):
                 with pytest.raises((outbound.OutboundRefused, httpx2.UnsupportedProtocol)):
-                    asyncio.run(follow(public.url))
+                    outbound.run(follow(public.url))
             assert private.connections == 0
 
 

@@ -4,7 +4,6 @@ One connection serves one listing or one call: it is negotiated, used and closed
 thread. No sampling, elicitation or roots are offered, so a server can ask for nothing back.
 """
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -185,7 +184,7 @@ def _run(
                 done.append(await work(client.session))
 
     try:
-        asyncio.run(session())
+        outbound.run(session())
     except Exception:  # closing failed, or the work did: only the second matters
         if not done:
             raise
