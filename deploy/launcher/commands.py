@@ -161,6 +161,13 @@ def bench_peers(project: Project, arguments: Sequence[str]) -> int:
         return running.foreground("-m", "benchmarks.compare", "--python", str(peers.python), *arguments)
 
 
+def chaos(project: Project, arguments: Sequence[str]) -> int:
+    """Kill a fresh stack's processes 1,000 times and count the damage; --kills N, --seed S, --json."""
+    _prepare(project, "dev")
+    command = [str(project.python), "-m", "benchmarks.chaos", *arguments]
+    return foreground(command, env=environment.merge(project, os.environ, {}), cwd=project.root)
+
+
 COMMANDS: dict[str, Command] = {
     "demo": demo,
     "smoke": run_smoke,
@@ -169,6 +176,7 @@ COMMANDS: dict[str, Command] = {
     "fmt": fmt,
     "bench": measured_by("benchmarks", "Measure a fresh stack; --json prints one JSON object."),
     "bench-peers": bench_peers,
+    "chaos": chaos,
     "run": run,
     "stop": stop,
     "lock": lock,

@@ -58,8 +58,15 @@ class Postgres:
         check_major_version(self.home.data)
         if not self.home.data.exists():
             self._initdb()
+        self.port = free_port()
+        return self.launch()
+
+    def launch(self) -> Child:
+        """Start the server on the port it has, with the data it left."""
         self._clear_stale_pid_file()
-        return self._launch()
+        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        arguments = ("-D", str(self.home.data), "-p", str(self.port), *settings)
+        return self.children.start(self._program("postgres", *arguments))
 
     def wait(self, child: Child) -> None:
         """Wait until the server takes connections; take another port if somebody was quicker."""
@@ -73,7 +80,7 @@ class Postgres:
                     raise
                 if "could not bind" not in log or not attempts_left:
                     raise LauncherError(f"PostgreSQL {explain(log)}", tail=error.tail) from error
-                child = self._launch()
+                child = self.start()
 
     def bootstrap(self, script: Path) -> None:
         """Run the SQL that makes roles, extension and database; it may run again at every start."""
@@ -117,12 +124,6 @@ class Postgres:
         finally:
             password_file.unlink(missing_ok=True)
         unfinished.rename(self.home.data)
-
-    def _launch(self) -> Child:
-        self.port = free_port()
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        arguments = ("-D", str(self.home.data), "-p", str(self.port), *settings)
-        return self.children.start(self._program("postgres", *arguments))
 
     def _program(self, name: str, *arguments: str) -> Program:
         return Program(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ SCRIPTS = Path("agents") / "demo" / "scripts"
 
 @dataclass
 class Stack:
-    """The programs of one state directory."""
+    """The programs of one state directory; `theirs` are the variables by which a user names other services."""
 
     project: Project
     state: State
@@ -40,6 +40,8 @@ class Stack:
     children: Children
     keys: Keys
     postgres: Postgres | None = None
+    valkey: Valkey | None = None
+    theirs: Mapping[str, str] = field(default_factory=lambda: os.environ)
     variables: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -49,11 +51,11 @@ class Stack:
 
     def start_stores(self) -> None:
         """Start PostgreSQL and Valkey side by side, except where the user names others."""
-        theirs = os.environ
+        theirs = self.theirs
         packages = self.project.site_packages
         valkey = None if theirs.get("REDIS_URL") else Valkey.of(self.children, self.keys, packages)
         postgres = None if theirs.get("DATABASE_URL") else Postgres.of(self.children, self.keys, packages)
-        self.postgres = postgres
+        self.postgres, self.valkey = postgres, valkey
         embedded = [name for name, used in (("PostgreSQL", postgres), ("Valkey", valkey)) if used]
         with step(f"Starting {' and '.join(embedded)}" if embedded else "Using your PostgreSQL and Redis"):
             starting = valkey.start() if valkey else None
@@ -75,7 +77,7 @@ class Stack:
 
     def start_model(self) -> None:
         """Start the model that follows scripts, unless the user has a real one."""
-        theirs = {name: value for name in MODEL_VARIABLES if (value := os.environ.get(name))}
+        theirs = {name: value for name in MODEL_VARIABLES if (value := self.theirs.get(name))}
         if theirs:
             self.variables |= theirs
             return

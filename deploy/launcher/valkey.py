@@ -33,8 +33,12 @@ class Valkey:
         return cls(binary=find_binary(site_packages), keys=keys, children=children)
 
     def start(self) -> Child:
-        """Start the server; `wait` for it before using it."""
+        """Start the server on a free port; `wait` for it before using it."""
         self.port = free_port()
+        return self.launch()
+
+    def launch(self) -> Child:
+        """Start the server on the port it has, with the data it left."""
         directory = self.children.state.directory / "valkey"
         directory.mkdir(mode=0o700, exist_ok=True)
         # In a file, because every user of the machine can read a command line.

@@ -1,13 +1,16 @@
-"""Named places where a test may kill the process: `make chaos` arms them, nothing else does.
+"""Named places where a process kills itself: `make chaos` arms them, nothing else can.
 
-`COUNTERSIGN_FAILPOINTS` names a file; while it holds a line `name`, the first process to reach that
-point takes the line away and kills itself with SIGKILL. Without the variable a point costs one
-comparison. Production settings never read the file: the variable is ignored unless DEMO is set.
+The demo app, which is installed under demo settings only, arms them with the file that
+`COUNTERSIGN_FAILPOINTS` names. While that file holds the name of a point, the first process to reach
+the point takes the file away and kills itself with SIGKILL. Unarmed, a point costs one comparison.
 """
 
 import os
 import signal
 from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 NAMES = (
     "run.started",
@@ -43,27 +46,21 @@ _FILE: Path | None = None
 
 
 def arm(file: Path) -> None:
-    """Let this process die at the points named in the file."""
+    """Let this process die at the point that the file names; raise ImproperlyConfigured outside a demo."""
     global _FILE  # noqa: PLW0603  # set once, when the process starts
+    if not settings.DEMO:
+        raise ImproperlyConfigured("Failpoints exist under demo settings only.")
     _FILE = file
 
 
 def hit(name: str) -> None:
-    """Kill this process if the point is armed."""
+    """Kill this process if this point is armed."""
     if _FILE is None:
         return
     try:
-        lines = _FILE.read_text().splitlines()
-    except OSError:
+        if _FILE.read_text().strip() != name:
+            return
+        _FILE.rename(_FILE.with_name(f"{_FILE.name}.taken"))  # of several processes one wins
+    except FileNotFoundError:
         return
-    if name not in lines:
-        return
-    taken = _FILE.with_suffix(f".{os.getpid()}")
-    try:
-        _FILE.rename(taken)  # one process wins
-    except OSError:
-        return
-    lines.remove(name)
-    if lines:
-        _FILE.write_text("\n".join(lines))
     os.kill(os.getpid(), signal.SIGKILL)

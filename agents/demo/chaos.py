@@ -1,0 +1,56 @@
+"""Tools whose effects land outside the platform: in the ledger that `make chaos` keeps and counts."""
+
+import http.client
+import json
+import os
+from urllib.parse import urlsplit
+
+from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed, tool
+from governance.types import EffectClass, Risk
+from tenants.kernel.jsonvalues import JsonObject
+
+TIMEOUT_S = 30
+
+
+@tool(risk=Risk.LOW, effect=EffectClass.READ)
+def ledger_read(job: int) -> JsonObject:
+    """Return how many lines the ledger has about a job."""
+    return _ask("GET", f"/jobs/{job}")
+
+
+@tool(risk=Risk.LOW, effect=EffectClass.IDEMPOTENT)
+def ledger_put(job: int, n: int, context: ToolContext) -> JsonObject:
+    """Set a line of the ledger; repeated with the same key it is set once."""
+    return _write("ledger_put", job, n, context)
+
+
+@tool(risk=Risk.LOW, effect=EffectClass.NON_IDEMPOTENT)
+def ledger_add(job: int, n: int, context: ToolContext) -> JsonObject:
+    """Add a line to the ledger, each time it is called."""
+    return _write("ledger_add", job, n, context)
+
+
+@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT)
+def ledger_pay(job: int, n: int, context: ToolContext) -> JsonObject:
+    """Add a line that a person must approve, each time it is called."""
+    return _write("ledger_pay", job, n, context)
+
+
+def _write(name: str, job: int, n: int, context: ToolContext) -> JsonObject:
+    line = {"tool": name, "job": job, "n": n, "run": context.run_id, "key": context.idempotency_key}
+    return _ask("POST", "/lines", line)
+
+
+def _ask(method: str, path: str, body: JsonObject | None = None) -> JsonObject:
+    address = os.environ.get("COUNTERSIGN_LEDGER", "")
+    if not address:
+        raise ToolFailed("There is a ledger only while ./countersign chaos runs.", started=False)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_S)
+    try:
+        connection.request(method, path, json.dumps(body) if body is not None else None)
+        answer: JsonObject = json.loads(connection.getresponse().read())
+        return answer
+    except (OSError, http.client.HTTPException) as error:
+        raise OutcomeUnknown("The ledger did not answer.") from error
+    finally:
+        connection.close()

@@ -1,0 +1,152 @@
+"""Compare what the platform says with what the ledger holds."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.chaos import ledger
+from benchmarks.chaos.fleet import ROOT
+from benchmarks.chaos.people import ENDED, Job, People
+from benchmarks.chaos.watch import Watch
+from benchmarks.chaos.world import TENANT, World
+
+RUNS = "SELECT id::text, status, error, input->>'query' FROM agents_run WHERE input->>'query' LIKE 'chaos:%%'"
+STEPS = """
+SELECT s.id::text, s.run_id::text, s.name, s.status, s.request->'arguments', r.status
+FROM agents_step s JOIN agents_run r ON r.id = s.run_id
+WHERE s.kind = 'tool' AND s.name = ANY(%s)
+"""
+TAKEN = """
+SELECT s.id::text, extract(epoch FROM e.at)::float8
+FROM governance_auditevent e
+JOIN agents_step s ON s.run_id = e.run_id
+JOIN governance_policydecision d ON d.step_id = s.id AND d.consumed_at IS NOT NULL
+WHERE e.action = 'run.recovered' AND s.kind = 'tool' AND s.name = ANY(%s)
+AND d.consumed_at <= e.at AND (s.finished_at IS NULL OR s.finished_at > e.at)
+"""
+RAISED = "SELECT step_id::text FROM hitl_review WHERE kind = 'outcome'"
+REPORTED = """
+SELECT DISTINCT step_id::text FROM governance_auditevent WHERE action IN ('tool.succeeded', 'tool.failed')
+AND step_id IS NOT NULL
+"""
+APPROVALS = "SELECT step_id::text, status FROM hitl_review WHERE kind = 'tool_call' AND tool = %s"
+RECOVERED = """
+SELECT e.body->>'lease', extract(epoch FROM e.at)::float8, extract(epoch FROM least(
+  (SELECT min(s.created_at) FROM agents_step s WHERE s.run_id = e.run_id AND s.created_at > e.at),
+  (SELECT min(s.finished_at) FROM agents_step s WHERE s.run_id = e.run_id AND s.finished_at > e.at),
+  (SELECT min(v.created_at) FROM hitl_review v WHERE v.run_id = e.run_id AND v.created_at > e.at)))::float8
+FROM governance_auditevent e WHERE e.action = 'run.recovered'
+"""
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """The findings, in words, and the figures."""
+
+    lost: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    ambiguous: set[str] = field(default_factory=set)
+    raised: set[str] = field(default_factory=set)
+    recoveries_s: list[float] = field(default_factory=list)
+    audit_valid: bool = False
+    audit: str = ""
+
+
+def judge(world: World, people: People, watch: Watch) -> Verdict:
+    """Read everything once all is quiet."""
+    steps = world.rows(STEPS, [*ledger.NON_IDEMPOTENT, ledger.IDEMPOTENT])
+    verdict = Verdict()
+    verdict.lost = [
+        *_unfinished(world.rows(RUNS), people.jobs),
+        *_disagreements(steps, world.ledger.lines),
+    ]
+    approvals = dict(world.rows(APPROVALS, ledger.APPROVED))
+    verdict.duplicates = [
+        *ledger.duplicates(world.ledger.lines),
+        *_unapproved(world.ledger.lines, approvals),
+    ]
+    _ambiguous(world, watch, verdict)
+    verdict.recoveries_s = sorted(_recoveries(world, watch))
+    verdict.audit_valid, verdict.audit = _verify(world)
+    return verdict
+
+
+def _unfinished(runs: Sequence[tuple[Any, ...]], jobs: Sequence[Job]) -> list[str]:
+    """Return runs that are missing, twice there, not ended, or ended as nothing in the workload ends."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for _, status, error, query in runs:
+        found.setdefault(query.partition(",")[0], []).append((status, error))
+    problems = []
+    for job in jobs:
+        name = f"chaos: job {job.number}"
+        match found.get(name, []):
+            case [("succeeded", _)]:
+                pass
+            case [(status, error)] if status in ENDED:
+                problems.append(f"{name} (run {job.run}) {status}: {error}")
+            case [(status, _)]:
+                problems.append(f"{name} (run {job.run}) is still {status}")
+            case several:
+                problems.append(f"{name} has {len(several)} runs")
+    return problems
+
+
+def _disagreements(steps: Sequence[tuple[Any, ...]], lines: Sequence[ledger.Line]) -> list[str]:
+    """Return calls of which the platform says one thing and the ledger another."""
+    done = {(line.tool, line.job, line.n) for line in lines}
+    problems = []
+    told = set()
+    for step, run, name, status, arguments, _ in steps:
+        call = (name, arguments["job"], arguments["n"])
+        if status == "succeeded":
+            told.add(call)
+        if (status == "succeeded") != (call in done) and status != "unknown":
+            what = "is" if call in done else "is not"
+            problems.append(f"step {step} of run {run}, {call}, is {status} and {what} in the ledger")
+    return problems
+
+
+def _unapproved(lines: Sequence[ledger.Line], approvals: dict[str, str]) -> list[str]:
+    """Return payments that no approved review stands behind."""
+    return [
+        f"{line.call} ran with its review {approvals.get(line.key, 'missing')}"
+        for line in lines
+        if line.tool == ledger.APPROVED and approvals.get(line.key) != "approved"
+    ]
+
+
+def _ambiguous(world: World, watch: Watch, verdict: Verdict) -> None:
+    """Find the calls that must not be repeated and whose worker was lost between claim and record.
+
+    Such a call was claimed before its run was taken from a worker and not closed by then; or it was
+    seen open under two leases. It counts as raised once a person was asked, or its own worker reported.
+    """
+    taken = {step for step, _ in world.rows(TAKEN, list(ledger.NON_IDEMPOTENT))}
+    verdict.ambiguous = taken | {step for step, tokens in watch.holders.items() if len(tokens) > 1}
+    asked = {step for (step,) in world.rows(RAISED)}
+    verdict.raised = verdict.ambiguous & asked
+
+
+def _recoveries(world: World, watch: Watch) -> list[float]:
+    found = []
+    for token, at, resumed in world.rows(RECOVERED):
+        died = watch.death_before(token, at)
+        if died is not None and resumed is not None:
+            found.append(resumed - died)
+    return found
+
+
+def _verify(world: World) -> tuple[bool, str]:
+    """Verify the tenant's audit log with the command that an auditor runs."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "audit", "verify", "--tenant", TENANT],
+        cwd=ROOT,
+        env={**os.environ, **world.stack.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0, (done.stdout + done.stderr).strip()
