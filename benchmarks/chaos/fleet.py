@@ -103,6 +103,15 @@ class Fleet:
             self._leaving.add(member.pid)
         self.signal(member, signal.SIGTERM)
 
+    def resize(self, role: str, count: int) -> None:
+        """Have so many processes of a role: ask the oldest to end, or add some."""
+        members = self.of(role)
+        for member in members[: max(0, len(members) - count)]:
+            self.dismiss(member)
+            self.wait_for_end(member)
+        for _ in range(count - len(members)):
+            self.add(role)
+
     def wait_for_end(self, member: Member, *, timeout_s: float = 60.0) -> None:
         """Wait until a process is gone; raise TimeoutError if it is not."""
         deadline = time.monotonic() + timeout_s

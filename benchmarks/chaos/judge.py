@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,25 +14,29 @@ from benchmarks.chaos.people import ENDED, Job, People
 from benchmarks.chaos.watch import Watch
 from benchmarks.chaos.world import TENANT, World
 
-RUNS = "SELECT id::text, status, error, input->>'query' FROM agents_run WHERE input->>'query' LIKE 'chaos:%%'"
+RUNS = """
+SELECT input->>'query', status, output->>'answer', error, EXISTS (
+  SELECT FROM hitl_review v JOIN hitl_vote w ON w.review_id = v.id
+  WHERE v.run_id = r.id AND w.decision IN ('reject', 'it_did_not'))
+FROM agents_run r WHERE input->>'query' LIKE 'chaos:%%'
+"""
 STEPS = """
-SELECT s.id::text, s.run_id::text, s.name, s.status, s.request->'arguments', r.status
-FROM agents_step s JOIN agents_run r ON r.id = s.run_id
+SELECT s.id::text, s.run_id::text, s.name, s.status, s.request->'arguments' FROM agents_step s
 WHERE s.kind = 'tool' AND s.name = ANY(%s)
 """
 TAKEN = """
-SELECT s.id::text, extract(epoch FROM e.at)::float8
+SELECT s.id::text, count(DISTINCT e.id)
 FROM governance_auditevent e
 JOIN agents_step s ON s.run_id = e.run_id
-JOIN governance_policydecision d ON d.step_id = s.id AND d.consumed_at IS NOT NULL
+JOIN governance_policydecision d ON d.step_id = s.id AND d.consumed_at <= e.at
 WHERE e.action = 'run.recovered' AND s.kind = 'tool' AND s.name = ANY(%s)
-AND d.consumed_at <= e.at AND (s.finished_at IS NULL OR s.finished_at > e.at)
+AND (s.finished_at IS NULL OR s.finished_at > e.at)
+AND NOT EXISTS (
+  SELECT FROM hitl_review v WHERE v.step_id = s.id AND v.kind = 'outcome'
+  AND v.created_at > d.consumed_at AND v.created_at <= e.at)
+GROUP BY s.id
 """
-RAISED = "SELECT step_id::text FROM hitl_review WHERE kind = 'outcome'"
-REPORTED = """
-SELECT DISTINCT step_id::text FROM governance_auditevent WHERE action IN ('tool.succeeded', 'tool.failed')
-AND step_id IS NOT NULL
-"""
+RAISED = "SELECT step_id::text, count(*) FROM hitl_review WHERE kind = 'outcome' GROUP BY step_id"
 APPROVALS = "SELECT step_id::text, status FROM hitl_review WHERE kind = 'tool_call' AND tool = %s"
 RECOVERED = """
 SELECT e.body->>'lease', extract(epoch FROM e.at)::float8, extract(epoch FROM least(
@@ -48,8 +53,8 @@ class Verdict:
 
     lost: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
-    ambiguous: set[str] = field(default_factory=set)
-    raised: set[str] = field(default_factory=set)
+    ambiguous: Counter[str] = field(default_factory=Counter)
+    raised: Counter[str] = field(default_factory=Counter)
     recoveries_s: list[float] = field(default_factory=list)
     audit_valid: bool = False
     audit: str = ""
@@ -75,19 +80,22 @@ def judge(world: World, people: People, watch: Watch) -> Verdict:
 
 
 def _unfinished(runs: Sequence[tuple[Any, ...]], jobs: Sequence[Job]) -> list[str]:
-    """Return runs that are missing, twice there, not ended, or ended as nothing in the workload ends."""
-    found: dict[str, list[tuple[str, Any]]] = {}
-    for _, status, error, query in runs:
-        found.setdefault(query.partition(",")[0], []).append((status, error))
+    """Return runs that are missing, twice there, not ended, or ended otherwise than the people wanted.
+
+    A run does all of its calls and answers "done", unless a person refused one or said that it did not happen.
+    """
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for query, *ending in runs:
+        found.setdefault(query.partition(",")[0], []).append(tuple(ending))
     problems = []
     for job in jobs:
         name = f"chaos: job {job.number}"
         match found.get(name, []):
-            case [("succeeded", _)]:
+            case [("succeeded", "done", _, _)] | [("succeeded", _, _, True)]:
                 pass
-            case [(status, error)] if status in ENDED:
-                problems.append(f"{name} (run {job.run}) {status}: {error}")
-            case [(status, _)]:
+            case [(status, answer, error, _)] if status in ENDED:
+                problems.append(f"{name} (run {job.run}) {status}: {answer or error}")
+            case [(status, *_)]:
                 problems.append(f"{name} (run {job.run}) is still {status}")
             case several:
                 problems.append(f"{name} has {len(several)} runs")
@@ -96,13 +104,10 @@ def _unfinished(runs: Sequence[tuple[Any, ...]], jobs: Sequence[Job]) -> list[st
 
 def _disagreements(steps: Sequence[tuple[Any, ...]], lines: Sequence[ledger.Line]) -> list[str]:
     """Return calls of which the platform says one thing and the ledger another."""
-    done = {(line.tool, line.job, line.n) for line in lines}
+    done = {line.call for line in lines}
     problems = []
-    told = set()
-    for step, run, name, status, arguments, _ in steps:
+    for step, run, name, status, arguments in steps:
         call = (name, arguments["job"], arguments["n"])
-        if status == "succeeded":
-            told.add(call)
         if (status == "succeeded") != (call in done) and status != "unknown":
             what = "is" if call in done else "is not"
             problems.append(f"step {step} of run {run}, {call}, is {status} and {what} in the ledger")
@@ -119,15 +124,17 @@ def _unapproved(lines: Sequence[ledger.Line], approvals: dict[str, str]) -> list
 
 
 def _ambiguous(world: World, watch: Watch, verdict: Verdict) -> None:
-    """Find the calls that must not be repeated and whose worker was lost between claim and record.
+    """Count how often a call that must not be repeated lost its worker between claim and record.
 
-    Such a call was claimed before its run was taken from a worker and not closed by then; or it was
-    seen open under two leases. It counts as raised once a person was asked, or its own worker reported.
+    The rows tell: it was claimed, then its run was taken from its worker, and it was not closed by
+    then. So does what was seen from outside: a call that was open under a second lease had lost the
+    first. Each such time a person must have been asked.
     """
-    taken = {step for step, _ in world.rows(TAKEN, list(ledger.NON_IDEMPOTENT))}
-    verdict.ambiguous = taken | {step for step, tokens in watch.holders.items() if len(tokens) > 1}
-    asked = {step for (step,) in world.rows(RAISED)}
-    verdict.raised = verdict.ambiguous & asked
+    verdict.ambiguous = Counter(dict(world.rows(TAKEN, list(ledger.NON_IDEMPOTENT))))
+    for step, leases in watch.holders.items():
+        if len(leases) > 1:
+            verdict.ambiguous[step] = max(verdict.ambiguous[step], len(leases) - 1)
+    verdict.raised = verdict.ambiguous & Counter(dict(world.rows(RAISED)))
 
 
 def _recoveries(world: World, watch: Watch) -> list[float]:

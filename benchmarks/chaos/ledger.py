@@ -39,11 +39,13 @@ class Line:
 
 
 class Ledger:
-    """The lines, in memory and in the file."""
+    """The lines, in memory and in the file. While `open` is cleared, what must not be repeated waits."""
 
     def __init__(self, file: Path, *, delay_s: float, seed: int) -> None:
         self.lines: list[Line] = []
         self._of_job: dict[int, list[Line]] = {}
+        self.open = threading.Event()
+        self.open.set()
         self.delay_s = delay_s
         self._random = random.Random(seed)  # noqa: S311  # delays, not secrets
         self._lock = threading.Lock()
@@ -66,6 +68,8 @@ class Ledger:
     def write(self, body: Mapping[str, Any]) -> int:
         """Append a line and sync it; an idempotent one whose key is known is answered, not written."""
         self._wait()
+        if body["tool"] in NON_IDEMPOTENT:
+            self.open.wait()
         line = Line(**body, at=time.time())
         with self._lock:
             known = line.tool == IDEMPOTENT and any(other.key == line.key for other in self.of_job(line.job))

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.chaos.api import Refused, Repeated
 from benchmarks.chaos.world import World
 
+AGENT = "Chaos"
 TOOLS = ("ledger_read", "ledger_put", "ledger_add", "ledger_pay")
 ENDED = ("succeeded", "failed", "cancelled")
 APPROVED_EVERY = 3
@@ -24,7 +25,6 @@ class Job:
     """One request that the platform accepted."""
 
     number: int
-    approved: bool
     run: str
 
 
@@ -37,28 +37,32 @@ class People:
         self.answers: Counter[str] = Counter()
         self.waiting_for_a_stopped_worker = threading.Event()
         self._numbers = itertools.count(1)
+        self._threads: list[Repeated] = []
         self._session = uuid.uuid4().hex
         self._oscar = world.api.token("oscar")
         self._bob = world.api.token("bob")
         alice = world.api.token("alice")
-        body = {"blueprint": "assistant", "name": "Chaos", "tools": list(TOOLS)}
+        body = {"blueprint": "assistant", "name": AGENT, "tools": list(TOOLS)}
         self._agent = world.api.ask("POST", "/api/v1/agents", token=alice, body=body, key="agent")["id"]
-        self._asking = Repeated(self.ask_for_a_run, every_s=1 / world.profile.runs_per_s)
-        self._reviewing = Repeated(self._review, every_s=REVIEW_EVERY_S)
+
+    def start(self) -> None:
+        """Ask for runs and decide reviews, again and again."""
+        asking = Repeated(self.keep_busy, every_s=1 / self.world.profile.runs_per_s)
+        self._threads = [asking, Repeated(self.review, every_s=REVIEW_EVERY_S)]
 
     def check(self) -> None:
         """Raise what stopped Oscar or Bob from working."""
-        self._asking.check()
-        self._reviewing.check()
+        for thread in self._threads:
+            thread.check()
 
     def stop_asking(self) -> None:
         """Start no more runs; what is open is still decided."""
-        self._asking.end()
+        self._threads[0].end()
 
     def go_home(self) -> None:
         """Stop altogether."""
-        self._asking.end()
-        self._reviewing.end()
+        for thread in self._threads:
+            thread.end()
 
     def unfinished(self) -> int:
         """Return how many accepted runs have not ended."""
@@ -66,26 +70,33 @@ class People:
         ((count,),) = self.world.rows(query, list(ENDED))
         return int(count)
 
-    def ask_for_a_run(self) -> None:
+    def keep_busy(self) -> None:
         """Start one run, unless many are under way."""
-        if self.unfinished() >= self.world.profile.unfinished_max:
-            return
-        number = next(self._numbers)
-        approved = number % APPROVED_EVERY == 0
-        query = f"chaos: job {number}, {'approved' if approved else 'plain'}"
+        if self.unfinished() < self.world.profile.unfinished_max:
+            number = next(self._numbers)
+            self._ask(number, approved=number % APPROVED_EVERY == 0)
+
+    def ask(self, *, approved: bool = False) -> Job:
+        """Start one run."""
+        return self._ask(next(self._numbers), approved=approved)
+
+    def _ask(self, number: int, *, approved: bool) -> Job:
         answer = self.world.api.ask(
             "POST",
             f"/api/v1/agents/{self._agent}/execute",
             token=self._oscar,
-            body={"input": {"query": query}},
+            body={"input": {"query": f"chaos: job {number}, {'approved' if approved else 'plain'}"}},
             key=f"{self._session}-{number}",
         )
-        self.jobs.append(Job(number=number, approved=approved, run=answer["id"]))
+        job = Job(number=number, run=answer["id"])
+        self.jobs.append(job)
+        return job
 
-    def _review(self) -> None:
+    def review(self) -> None:
+        """Decide what waits for a person."""
         path = "/api/v1/hitl/queue?status=pending"
         for review in self.world.api.ask("GET", path, token=self._bob)["results"]:
-            answer = self._answer(review)
+            answer = self._answer(review) if review["agent"] == AGENT else None
             if answer is None:
                 continue
             try:
@@ -102,9 +113,9 @@ class People:
                     raise
 
     def _answer(self, review: dict[str, Any]) -> str | None:
-        """Return what Bob says; None for what is not his or what nobody can know yet."""
-        if review["tool"] not in TOOLS:
-            return None
+        """Return what Bob says; None for what nobody can know yet."""
+        if review["kind"] == "handoff":
+            return "retry"
         if review["kind"] == "tool_call":
             return "reject" if review["arguments"]["job"] % REJECTED_EVERY == 0 else "approve"
         if self.waiting_for_a_stopped_worker.is_set():

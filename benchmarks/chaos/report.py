@@ -24,8 +24,8 @@ def figures(siege: Siege, verdict: Verdict) -> dict[str, Any]:
         "effects": len(siege.world.ledger.lines),
         "lost": len(verdict.lost),
         "duplicate_effects": len(verdict.duplicates),
-        "ambiguous": len(verdict.ambiguous),
-        "ambiguous_raised": len(verdict.raised),
+        "ambiguous": verdict.ambiguous.total(),
+        "ambiguous_raised": verdict.raised.total(),
         "recoveries": len(verdict.recoveries_s),
     }
     if verdict.recoveries_s:
@@ -57,7 +57,8 @@ def is_good(result: dict[str, Any]) -> bool:
 def findings(siege: Siege, verdict: Verdict) -> list[str]:
     """Return what went wrong, in words."""
     silent = [
-        f"step {step} is ambiguous, and nobody was asked" for step in verdict.ambiguous - verdict.raised
+        f"step {step} lost its worker {times} times more than people were asked"
+        for step, times in (verdict.ambiguous - verdict.raised).items()
     ]
     found = [*verdict.lost, *verdict.duplicates, *silent, *siege.watch.crashes]
     found += [] if verdict.audit_valid else [verdict.audit]

@@ -42,6 +42,7 @@ class Siege:
     def lay(self, *, kills: int) -> None:
         """Apply faults until so many processes were killed, then wait until every run has ended."""
         began = time.monotonic()
+        self.people.start()
         for fault in menu(kills=kills, points=failpoints.NAMES, seed=self.seed):
             self.people.check()
             self._apply(fault)
