@@ -24,19 +24,26 @@ STEPS = """
 SELECT s.id::text, s.run_id::text, s.name, s.status, s.request->'arguments' FROM agents_step s
 WHERE s.kind = 'tool' AND s.name = ANY(%s)
 """
-TAKEN = """
-SELECT s.id::text, count(DISTINCT e.id)
-FROM governance_auditevent e
-JOIN agents_step s ON s.run_id = e.run_id
-JOIN governance_policydecision d ON d.step_id = s.id AND d.consumed_at <= e.at
-WHERE e.action = 'run.recovered' AND s.kind = 'tool' AND s.name = ANY(%s)
-AND (s.finished_at IS NULL OR s.finished_at > e.at)
-AND NOT EXISTS (
-  SELECT FROM hitl_review v WHERE v.step_id = s.id AND v.kind = 'outcome'
-  AND v.created_at > d.consumed_at AND v.created_at <= e.at)
-GROUP BY s.id
+CLAIMS_LOST = """
+WITH claim AS (
+  SELECT s.id, s.run_id, s.finished_at, d.consumed_at AS at,
+    lead(d.consumed_at, 1, 'infinity') OVER (PARTITION BY s.id ORDER BY d.consumed_at) AS until
+  FROM agents_step s JOIN governance_policydecision d ON d.step_id = s.id
+  WHERE d.consumed_at IS NOT NULL AND s.kind = 'tool' AND s.name = ANY(%s)
+), lost AS (
+  SELECT c.id, c.until, min(e.at) AS at FROM claim c JOIN governance_auditevent e ON e.run_id = c.run_id
+  WHERE e.action = 'run.recovered' AND e.at >= c.at AND e.at < least(c.until, c.finished_at)
+  AND NOT EXISTS (SELECT FROM hitl_review v WHERE v.step_id = c.id AND v.kind = 'outcome'
+    AND v.created_at > c.at AND v.created_at <= e.at)
+  GROUP BY c.id, c.at, c.until
+)
+SELECT id::text,
+  EXISTS (SELECT FROM hitl_review v WHERE v.step_id = lost.id AND v.kind = 'outcome'
+    AND v.created_at > lost.at AND v.created_at < lost.until)
+  OR EXISTS (SELECT FROM governance_auditevent e WHERE e.step_id = lost.id
+    AND e.action IN ('tool.succeeded', 'tool.failed') AND e.at > lost.at AND e.at < lost.until)
+FROM lost
 """
-RAISED = "SELECT step_id::text, count(*) FROM hitl_review WHERE kind = 'outcome' GROUP BY step_id"
 APPROVALS = "SELECT step_id::text, status FROM hitl_review WHERE kind = 'tool_call' AND tool = %s"
 RECOVERED = """
 SELECT e.body->>'lease', extract(epoch FROM e.at)::float8, extract(epoch FROM least(
@@ -124,17 +131,17 @@ def _unapproved(lines: Sequence[ledger.Line], approvals: dict[str, str]) -> list
 
 
 def _ambiguous(world: World, watch: Watch, verdict: Verdict) -> None:
-    """Count how often a call that must not be repeated lost its worker between claim and record.
+    """Count the claims of calls that must not be repeated whose worker was lost before the record.
 
-    The rows tell: it was claimed, then its run was taken from its worker, and it was not closed by
+    The rows tell: a call was claimed, then its run was taken from its worker, and it was not closed by
     then. So does what was seen from outside: a call that was open under a second lease had lost the
-    first. Each such time a person must have been asked.
+    first. Each time a person must have been asked, unless its own worker was only late and reported.
     """
-    verdict.ambiguous = Counter(dict(world.rows(TAKEN, list(ledger.NON_IDEMPOTENT))))
+    for step, is_raised in world.rows(CLAIMS_LOST, list(ledger.NON_IDEMPOTENT)):
+        verdict.ambiguous[step] += 1
+        verdict.raised[step] += is_raised
     for step, leases in watch.holders.items():
-        if len(leases) > 1:
-            verdict.ambiguous[step] = max(verdict.ambiguous[step], len(leases) - 1)
-    verdict.raised = verdict.ambiguous & Counter(dict(world.rows(RAISED)))
+        verdict.ambiguous[step] = max(verdict.ambiguous[step], len(leases) - 1)
 
 
 def _recoveries(world: World, watch: Watch) -> list[float]:
