@@ -82,9 +82,9 @@ class Fleet:
         return name
 
     def of(self, role: str) -> list[Member]:
-        """Return the living processes of a role, oldest first."""
+        """Return the living processes of a role that were not asked to leave, oldest first."""
         with self._lock:
-            return [member for member in self.members.values() if member.role == role]
+            return [m for m in self.members.values() if m.role == role and m.pid not in self._leaving]
 
     def kill(self, member: Member) -> None:
         """End a process with SIGKILL and wait until it is gone."""
@@ -111,6 +111,8 @@ class Fleet:
             self.wait_for_end(member)
         for _ in range(count - len(members)):
             self.add(role)
+        while len(self.of(role)) != count:
+            time.sleep(POLL_S)
 
     def wait_for_end(self, member: Member, *, timeout_s: float = 60.0) -> None:
         """Wait until a process is gone; raise TimeoutError if it is not."""

@@ -9,6 +9,8 @@ from benchmarks.chaos.ledger import NON_IDEMPOTENT
 from benchmarks.chaos.world import World
 
 SIGKILLED = -9
+WANTED = (SIGKILLED, 0, -15)
+"""How a process ends that was killed or asked to leave."""
 HELD = """
 SELECT r.id::text, r.lease_token::text, extract(epoch FROM r.lease_expires_at)::float8, s.id::text, s.name
 FROM agents_run r LEFT JOIN agents_step s ON s.run_id = r.id AND s.status = 'executing' AND s.kind = 'tool'
@@ -50,7 +52,7 @@ class Watch:
         return [
             f"{death.role} ended with {death.status}"
             for death in self.deaths
-            if death.status not in (SIGKILLED, 0)
+            if death.status not in WANTED
         ]
 
     def note(self, member: Member, status: int) -> None:
