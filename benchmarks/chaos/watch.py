@@ -50,9 +50,7 @@ class Watch:
     def crashes(self) -> list[str]:
         """Return which ended by themselves: role and exit code."""
         return [
-            f"{death.role} ended with {death.status}"
-            for death in self.deaths
-            if death.status not in WANTED
+            f"{death.role} ended with {death.status}" for death in self.deaths if death.status not in WANTED
         ]
 
     def note(self, member: Member, status: int) -> None:
