@@ -46,11 +46,17 @@ FROM lost
 """
 APPROVALS = "SELECT step_id::text, status FROM hitl_review WHERE kind = 'tool_call' AND tool = %s"
 RECOVERED = """
-SELECT e.body->>'lease', extract(epoch FROM e.at)::float8, extract(epoch FROM least(
-  (SELECT min(s.created_at) FROM agents_step s WHERE s.run_id = e.run_id AND s.created_at > e.at),
-  (SELECT min(s.finished_at) FROM agents_step s WHERE s.run_id = e.run_id AND s.finished_at > e.at),
-  (SELECT min(v.created_at) FROM hitl_review v WHERE v.run_id = e.run_id AND v.created_at > e.at)))::float8
-FROM governance_auditevent e WHERE e.action = 'run.recovered'
+WITH taken AS (
+  SELECT e.run_id, e.at, e.body->>'lease' AS lease, least(
+    (SELECT min(s.created_at) FROM agents_step s WHERE s.run_id = e.run_id AND s.created_at > e.at),
+    (SELECT min(s.finished_at) FROM agents_step s WHERE s.run_id = e.run_id AND s.finished_at > e.at),
+    (SELECT min(v.created_at) FROM hitl_review v WHERE v.run_id = e.run_id AND v.created_at > e.at),
+    (SELECT r.finished_at FROM agents_run r WHERE r.id = e.run_id)) AS next_step,
+    lead(e.at, 1, 'infinity') OVER (PARTITION BY e.run_id ORDER BY e.at) AS next_loss
+  FROM governance_auditevent e WHERE e.action = 'run.recovered'
+)
+SELECT run_id::text, lease, extract(epoch FROM at)::float8, extract(epoch FROM next_step)::float8, next_loss < next_step
+FROM taken WHERE next_step IS NOT NULL ORDER BY at
 """
 
 
@@ -62,7 +68,8 @@ class Verdict:
     duplicates: list[str] = field(default_factory=list)
     ambiguous: Counter[str] = field(default_factory=Counter)
     raised: Counter[str] = field(default_factory=Counter)
-    recoveries_s: list[float] = field(default_factory=list)
+    recoveries_s: dict[str, float] = field(default_factory=dict)
+    interrupted: int = 0
     audit_valid: bool = False
     audit: str = ""
 
@@ -81,7 +88,7 @@ def judge(world: World, people: People, watch: Watch) -> Verdict:
         *_unapproved(world.ledger.lines, approvals),
     ]
     _ambiguous(world, watch, verdict)
-    verdict.recoveries_s = sorted(_recoveries(world, watch))
+    _recoveries(world, watch, verdict)
     verdict.audit_valid, verdict.audit = _verify(world)
     return verdict
 
@@ -144,13 +151,18 @@ def _ambiguous(world: World, watch: Watch, verdict: Verdict) -> None:
         verdict.ambiguous[step] = max(verdict.ambiguous[step], len(leases) - 1)
 
 
-def _recoveries(world: World, watch: Watch) -> list[float]:
-    found = []
-    for token, at, resumed in world.rows(RECOVERED):
-        died = watch.death_before(token, at)
-        if died is not None and resumed is not None:
-            found.append(resumed - died)
-    return found
+def _recoveries(world: World, watch: Watch, verdict: Verdict) -> None:
+    """Time each recovery, from the loss of a run's worker to the run's next step by another.
+
+    A run whose second worker was killed too before it took a step counts from that death; the first
+    recovery is interrupted, not slow.
+    """
+    for run, lease, at, next_step, is_interrupted in world.rows(RECOVERED):
+        lost = watch.loss_before(lease, at)
+        if is_interrupted:
+            verdict.interrupted += 1
+        elif lost is not None:
+            verdict.recoveries_s[f"{run} at {at:.1f}"] = next_step - lost
 
 
 def _verify(world: World) -> tuple[bool, str]:

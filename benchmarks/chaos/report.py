@@ -14,6 +14,8 @@ GOALS = {
     "audit_valid": "true",
 }
 SHOWN = 20
+SLOW_S = 60.0
+"""The longest that a recovery may take, in seconds."""
 
 
 def figures(siege: Siege, verdict: Verdict) -> dict[str, Any]:
@@ -27,10 +29,11 @@ def figures(siege: Siege, verdict: Verdict) -> dict[str, Any]:
         "ambiguous": verdict.ambiguous.total(),
         "ambiguous_raised": verdict.raised.total(),
         "recoveries": len(verdict.recoveries_s),
+        "recoveries_interrupted": verdict.interrupted,
     }
-    if verdict.recoveries_s:
+    if took := sorted(verdict.recoveries_s.values()):
         result |= {
-            f"recovery_{name}_s": round(percentile(verdict.recoveries_s, share), 2)
+            f"recovery_{name}_s": round(percentile(took, share), 2)
             for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1.0))
         }
     return result | {
@@ -60,7 +63,10 @@ def findings(siege: Siege, verdict: Verdict) -> list[str]:
         f"step {step} lost its worker {times} times more than people were asked"
         for step, times in (verdict.ambiguous - verdict.raised).items()
     ]
-    found = [*verdict.lost, *verdict.duplicates, *silent, *siege.watch.crashes]
+    slow = [
+        f"run {run}: {took:.1f} s to recover" for run, took in verdict.recoveries_s.items() if took > SLOW_S
+    ]
+    found = [*verdict.lost, *verdict.duplicates, *silent, *siege.watch.crashes, *slow]
     found += [] if verdict.audit_valid else [verdict.audit]
     return found[:SHOWN] + ([f"... and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])
 

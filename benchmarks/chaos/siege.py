@@ -125,6 +125,7 @@ class Siege:
         self._continue_stopped(now=True)
         victim = self._victim("worker")
         self.people.waiting_for_a_stopped_worker.set()
+        self.watch.note_stop()
         self.world.fleet.signal(victim, signal.SIGSTOP)
         self.stopped = (victim, time.monotonic() + STOP_LEASES * self.world.profile.lease_s)
         self.world.fleet.add("worker")

@@ -33,6 +33,7 @@ class Watch:
 
     world: World
     deaths: list[Death] = field(default_factory=list)
+    stops: list[float] = field(default_factory=list)
     expires: dict[str, float] = field(default_factory=dict)
     holders: dict[str, set[str]] = field(default_factory=dict)
 
@@ -67,14 +68,15 @@ class Watch:
                 if tool in NON_IDEMPOTENT:
                     self.holders.setdefault(step, set()).add(token)
 
-    def death_before(self, token: str, recovered_at: float) -> float | None:
-        """Return when the holder of a lease died: the first death after the last renewal that was seen."""
-        if token not in self.expires:
+    def note_stop(self) -> None:
+        """Note that a worker is being frozen."""
+        with self._lock:
+            self.stops.append(time.time())
+
+    def loss_before(self, lease: str, recovered_at: float) -> float | None:
+        """Return when the holder of a lease was lost: the first loss after the last renewal that was seen."""
+        if lease not in self.expires:
             return None
-        renewed = self.expires[token] - self.world.profile.lease_s
-        after = [
-            death.at
-            for death in self.deaths
-            if renewed <= death.at <= recovered_at and death.role == "worker"
-        ]
-        return min(after, default=None)
+        renewed = self.expires[lease] - self.world.profile.lease_s
+        losses = [*self.stops, *(death.at for death in self.deaths if death.role == "worker")]
+        return min((at for at in losses if renewed <= at <= recovered_at), default=None)
