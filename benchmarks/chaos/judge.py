@@ -44,6 +44,10 @@ SELECT id::text,
     AND e.action IN ('tool.succeeded', 'tool.failed') AND e.at > lost.at AND e.at < lost.until)
 FROM lost
 """
+TRAIL = """
+SELECT e.at, concat_ws(' ', e.action, e.outcome, e.step_id, e.body->>'lease') FROM governance_auditevent e
+WHERE e.run_id = (SELECT s.run_id FROM agents_step s WHERE s.id::text = %s) ORDER BY e.id
+"""
 APPROVALS = "SELECT step_id::text, status FROM hitl_review WHERE kind = 'tool_call' AND tool = %s"
 RECOVERED = """
 WITH taken AS (
@@ -68,6 +72,7 @@ class Verdict:
     duplicates: list[str] = field(default_factory=list)
     ambiguous: Counter[str] = field(default_factory=Counter)
     raised: Counter[str] = field(default_factory=Counter)
+    trails: dict[str, list[str]] = field(default_factory=dict)
     recoveries_s: dict[str, float] = field(default_factory=dict)
     interrupted: int = 0
     audit_valid: bool = False
@@ -148,7 +153,11 @@ def _ambiguous(world: World, watch: Watch, verdict: Verdict) -> None:
         verdict.ambiguous[step] += 1
         verdict.raised[step] += is_raised
     for step, leases in watch.holders.items():
-        verdict.ambiguous[step] = max(verdict.ambiguous[step], len(leases) - 1)
+        if len(leases) > 1 and step not in verdict.ambiguous:
+            verdict.ambiguous[step] = 1
+    for step in verdict.ambiguous - verdict.raised:
+        verdict.trails[step] = [f"{at:%H:%M:%S.%f} {what}" for at, what in world.rows(TRAIL, step)]
+        verdict.trails[step] += [f"open under lease {lease}" for lease in watch.holders.get(step, ())]
 
 
 def _recoveries(world: World, watch: Watch, verdict: Verdict) -> None:

@@ -59,14 +59,13 @@ def is_good(result: dict[str, Any]) -> bool:
 
 def findings(siege: Siege, verdict: Verdict) -> list[str]:
     """Return what went wrong, in words."""
-    silent = [
-        f"step {step} lost its worker {times} times more than people were asked"
-        for step, times in (verdict.ambiguous - verdict.raised).items()
-    ]
-    slow = [
-        f"run {run}: {took:.1f} s to recover" for run, took in verdict.recoveries_s.items() if took > SLOW_S
-    ]
-    found = [*verdict.lost, *verdict.duplicates, *silent, *siege.watch.crashes, *slow]
+    found = [*verdict.lost, *verdict.duplicates, *siege.watch.crashes]
+    for step in verdict.ambiguous - verdict.raised:
+        found.append(
+            "\n  ".join([f"step {step} lost its worker, and nobody was asked:", *verdict.trails[step]])
+        )
+    slow = {run: took for run, took in verdict.recoveries_s.items() if took > SLOW_S}
+    found += [f"run {run}: {took:.1f} s to recover" for run, took in slow.items()]
     found += [] if verdict.audit_valid else [verdict.audit]
     return found[:SHOWN] + ([f"... and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])
 
