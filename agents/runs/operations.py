@@ -222,6 +222,8 @@ def requeue(*, run: Run, now: datetime) -> None:
     lost its worker RUN_MAX_RECOVERIES times without getting one step further is ended: it may be what
     kills them.
     """
+    if not Run.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=run.pk):
+        return  # somebody is at work on its row; waiting for them would hold up every other run
     lost = run.status == Run.Status.RUNNING
     moved = Run.objects.filter(
         pk=run.pk,

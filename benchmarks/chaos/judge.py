@@ -15,9 +15,10 @@ from benchmarks.chaos.watch import Watch
 from benchmarks.chaos.world import TENANT, World
 
 RUNS = """
-SELECT input->>'query', status, output->>'answer', error, EXISTS (
-  SELECT FROM hitl_review v JOIN hitl_vote w ON w.review_id = v.id
-  WHERE v.run_id = r.id AND w.decision IN ('reject', 'it_did_not'))
+SELECT input->>'query', status, output->>'answer', error,
+  EXISTS (SELECT FROM hitl_review v WHERE v.run_id = r.id AND v.status = 'rejected')
+  OR EXISTS (SELECT FROM agents_step s WHERE s.run_id = r.id AND s.status = 'failed'
+    AND s.result->'content'->'error'->>'message' LIKE '%%took no effect%%')
 FROM agents_run r WHERE input->>'query' LIKE 'chaos:%%'
 """
 STEPS = """
@@ -101,7 +102,8 @@ def judge(world: World, people: People, watch: Watch) -> Verdict:
 def _unfinished(runs: Sequence[tuple[Any, ...]], jobs: Sequence[Job]) -> list[str]:
     """Return runs that are missing, twice there, not ended, or ended otherwise than the people wanted.
 
-    A run does all of its calls and answers "done", unless a person refused one or said that it did not happen.
+    A run does all of its calls and answers "done", unless a person refused one, or the agent was told
+    that one took no effect: by a person who looked, or by a worker that lost its lease before the call.
     """
     found: dict[str, list[tuple[Any, ...]]] = {}
     for query, *ending in runs:

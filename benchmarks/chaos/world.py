@@ -16,8 +16,8 @@ from benchmarks.chaos.api import Api
 from benchmarks.chaos.fleet import Fleet
 from benchmarks.chaos.ledger import Ledger
 from benchmarks.chaos.profiles import Profile
+from launcher import application
 from launcher import stack as stacks
-from launcher.application import is_ready
 from launcher.processes import Child
 from launcher.project import Project
 from launcher.stack import Stack
@@ -101,10 +101,7 @@ def opened(profile: Profile, *, seed: int) -> Iterator[World]:
     """Start a temporary stack, with an agent that has the ledger's tools; delete all of it afterwards."""
     with stacks.temporary(Project.here(), "chaos") as stack:
         stack.settings, stack.theirs = profile.settings, {}
-        stack.start_stores()
-        stack.start_model()
-        stack.run_python("install", "manage.py", "install", as_owner=True)
-        stack.run_python("seed", "manage.py", "seed_demo", as_owner=True)
+        application.prepare(stack)
         directory = stack.state.directory
         ledger = Ledger(directory / "ledger.jsonl", delay_s=profile.effect_delay_s, seed=seed)
         failpoint = directory / "failpoint"
@@ -130,7 +127,7 @@ def opened(profile: Profile, *, seed: int) -> Iterator[World]:
 
 def _wait_until_ready(port: int) -> None:
     deadline = time.monotonic() + READY_S
-    while not is_ready(port):
+    while not application.is_ready(port):
         if time.monotonic() > deadline:
             raise RuntimeError("The web process did not become ready.")
         time.sleep(0.05)

@@ -3,18 +3,24 @@
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
+import psycopg
 import pytest
 
 from benchmarks.chaos.judge import judge
 from benchmarks.chaos.people import Job, People
 from benchmarks.chaos.watch import Watch
-from benchmarks.chaos.world import World
+from benchmarks.chaos.world import TENANT, World
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("chaos")]
 OUTAGE_S = 30.0
 PATIENCE_S = 60.0
+LOSE_LEASE = """
+UPDATE agents_run SET status = 'running', lease_token = gen_random_uuid(), lease_expires_at = now() - %(ago)s::interval,
+updated_at = now() - %(ago)s::interval WHERE id = %(run)s
+"""
 STATUS = "SELECT status FROM agents_run WHERE id = %s"
 
 
@@ -112,6 +118,23 @@ class TestFrozenWorker:
         time.sleep(3)
         assert _history(world, jobs) == before
         world.fleet.dismiss(frozen)
+        assert_sound(world, people, watch)
+
+    def test_in_the_middle_of_a_commit_holds_up_no_other_run(
+        self, world: World, people: People, watch: Watch
+    ) -> None:
+        world.fleet.resize("worker", 0)
+        locked, *others = (people.ask() for _ in range(4))
+        with psycopg.connect(world.stack.variables["DATABASE_OWNER_URL"]) as owner:
+            owner.execute(f"SET search_path = {TENANT}")
+            for n, job in enumerate([locked, *others]):
+                owner.execute(LOSE_LEASE, {"ago": timedelta(seconds=100 - n), "run": job.run})
+            owner.commit()
+            owner.execute("SELECT FROM agents_run WHERE id = %s FOR UPDATE", [locked.run])
+            world.fleet.resize("worker", 2)
+            finish(world, people, others)
+            assert status(world, locked) == "running"
+        finish(world, people, [locked])
         assert_sound(world, people, watch)
 
 
