@@ -1,12 +1,11 @@
 """Tools whose effects land outside the platform: in the ledger that `make chaos` keeps and counts."""
 
-import http.client
 import json
 import os
-from urllib.parse import urlsplit
 
 from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed, tool
 from governance.types import EffectClass, Risk
+from tenants.kernel import outbound
 from tenants.kernel.jsonvalues import JsonObject
 
 TIMEOUT_S = 30
@@ -45,12 +44,12 @@ def _ask(method: str, path: str, body: JsonObject | None = None) -> JsonObject:
     address = os.environ.get("COUNTERSIGN_LEDGER", "")
     if not address:
         raise ToolFailed("There is a ledger only while ./countersign chaos runs.", started=False)
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_S)
     try:
-        connection.request(method, path, json.dumps(body) if body is not None else None)
-        answer: JsonObject = json.loads(connection.getresponse().read())
-        return answer
-    except (OSError, http.client.HTTPException) as error:
-        raise OutcomeUnknown("The ledger did not answer.") from error
-    finally:
-        connection.close()
+        answer: JsonObject = json.loads(
+            outbound.request(method, f"{address}{path}", timeout_s=TIMEOUT_S, json=body).body
+        )
+    except outbound.OutboundError as error:
+        if error.sent:
+            raise OutcomeUnknown("The ledger did not answer.") from error
+        raise ToolFailed("The ledger could not be reached.", started=False) from error
+    return answer

@@ -108,6 +108,7 @@ def opened(profile: Profile, *, seed: int) -> Iterator[World]:
         environment = {
             **stack.environment,
             "COUNTERSIGN_LEDGER": ledger.url,
+            "OUTBOUND_ALLOWED_CIDRS": "127.0.0.1/32",  # where the ledger is
             "COUNTERSIGN_FAILPOINTS": str(failpoint),
         }
         fleet = Fleet(
