@@ -17,7 +17,6 @@ OUTBOUND_HTTP = {
     "tenants/kernel/outbound.py": "the guarded client itself",
     "agents/tools/remote/mcp.py": "hands the guarded client to the MCP client, and names the errors of both",
     "agents/llm/client.py": "its endpoint is the operator's, not a tenant's",
-    "agents/demo/chaos.py": "tells the ledger of make chaos what happened; demo settings only",
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
