@@ -62,7 +62,7 @@ DATABASES: dict[str, Any] = {
             "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
             # Statements that are prepared (tenants.kernel.prepared) are planned once, not for each value.
             "options": (
-                "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=15000"
+                "-c idle_in_transaction_session_timeout=20000 -c lock_timeout=15000"
                 " -c plan_cache_mode=force_generic_plan"
             ),
             "prepare_threshold": 1,
