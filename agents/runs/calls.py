@@ -61,7 +61,7 @@ class ToolWork:
         hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
         hold.free_slot("tool", step.name)
         if result.unknown:
-            return _ambiguous(hold, step, request, result.error)
+            return _ambiguous(hold, step, request, result.error, lost=False)
         if not result.ok:
             return _after_failure(hold, step, self.tool, result)
         content = result.value
@@ -133,6 +133,7 @@ class ProbeWork:
     tool: Tool
     request: PolicyRequest
     message: str
+    lost: bool
     starts_effect = False
 
     def perform(self) -> Happened:
@@ -140,7 +141,7 @@ class ProbeWork:
         return executor.probe(self.request, tool=self.tool, idempotency_key=str(self.step.pk))
 
     def finish(self, result: Happened) -> Work | None:
-        """Go on with what the target says; ask a person if it cannot tell."""
+        """Go on with what the target says; ask a person if it cannot tell, or if the call may still run."""
         hold, step = self.hold, self.step
         hold.audit("tool.probed", step=step, outcome=str(result), body={"tool": step.name})
         match result:
@@ -148,9 +149,9 @@ class ProbeWork:
                 content = {"notice": "The call took effect; its result was lost with the worker."}
                 step.close(Step.Status.SUCCEEDED, now=hold.clock(), result={"content": content})
                 return None
-            case Happened.NO:
+            case Happened.NO if self.lost:
                 return propose(hold, step)
-            case Happened.UNKNOWN:
+            case _:
                 _ask(hold, step, self.request, self.message)
                 return None
 
@@ -290,7 +291,7 @@ def _after_crash(hold: Hold, step: Step) -> Work | None:
         return propose(hold, step)
     message = f"The worker was lost while {step.name} ran. Nothing tells whether it took effect."
     hold.audit("tool.unknown", step=step, outcome="unknown", body={"tool": step.name, "message": message})
-    return _ambiguous(hold, step, permitted, message)
+    return _ambiguous(hold, step, permitted, message, lost=True)
 
 
 def _claimed_request(step: Step) -> PolicyRequest:
@@ -299,10 +300,10 @@ def _claimed_request(step: Step) -> PolicyRequest:
     return PolicyRequest.from_json(permits.latest("id").request)
 
 
-def _ambiguous(hold: Hold, step: Step, request: PolicyRequest, message: str) -> Work | None:
+def _ambiguous(hold: Hold, step: Step, request: PolicyRequest, message: str, *, lost: bool) -> Work | None:
     tool = _tool(hold, step)
     if tool is not None and executor.has_probe(tool):
-        return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message)
+        return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, lost=lost)
     _ask(hold, step, request, message)
     return None
 
@@ -326,8 +327,7 @@ def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:
     """Act on what a person said about a call with an unknown outcome."""
-    review = _review_of(step)
-    now = hold.clock()
+    review, now = _review_of(step), hold.clock()
     match review.status:
         case Review.Status.PENDING:
             hold.wait()

@@ -14,7 +14,7 @@ from agents.halts import platform
 from agents.halts.models import Halt
 from agents.runs import operations
 from agents.runs.models import Run
-from agents.tools.base import Happened, OutcomeUnknown, ToolContext, ToolFailed
+from agents.tools.base import Happened, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
 from governance.access.models import User
@@ -27,6 +27,7 @@ from tenants.tenancy.models import PlatformHalt
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
 from tests.agents.probes import Probe
+from tests.agents.workbench import LATER, crashes
 from tests.governance.samples import NOW
 
 pytestmark = pytest.mark.xdist_group("halted-runs")  # its database is made once
@@ -220,20 +221,18 @@ class TestStartsNothingElse:
     def test_no_second_try_after_a_probe(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def lost() -> None:
-            raise OutcomeUnknown("no answer")
-
         def not_there(context: ToolContext) -> Happened:
             elsewhere(trip)
             return Happened.NO
 
         model.script(calls(("strike", {})), text("Done."))
-        probe.during = lost
         monkeypatch.setattr(probes.strike, "spec", replace(spec_of("strike"), probe=not_there))
-        run = work(start("go"))
+        run = start("go")
+        crashes(run, work)
+        run = work(run, at=LATER)
         assert (seen(run), entered(probe)) == (("paused", SAID), ["strike"])
         lift()
-        assert work(run).status == "succeeded"
+        assert work(run, at=LATER).status == "succeeded"
         assert entered(probe) == ["strike", "strike"]
 
     def test_no_fallback_model(self, model: FakeModel, start: Start, work: Work) -> None:

@@ -24,6 +24,7 @@ from tests.agents.workbench import (
     LATER,
     Start,
     Work,
+    crashes,
     elsewhere,
     proposes,
     refresh,
@@ -336,13 +337,11 @@ class TestKillSwitch:
             elsewhere(lambda: self.trip(agent, alice))
             return Happened.NO
 
-        def fail() -> None:
-            raise KeyError
-
         proposes(model, "deliver")
         probe.target_says = staticmethod(tripped)
-        probe.during = fail
-        run = work(start("go"))
+        run = start("go")
+        crashes(run, work)
+        run = work(run, at=LATER)
         assert (run.status, probe.names()) == (Run.Status.PAUSED, ["deliver"])
         halts.lift(halt=Halt.objects.get(lifted_at=None), by=alice, now=LATER)
         assert work(run, at=LATER).status == Run.Status.SUCCEEDED

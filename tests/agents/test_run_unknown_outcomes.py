@@ -351,6 +351,16 @@ class TestNoCrash:
         assert time.monotonic() - began < 1.45, "given up after timeout_s"
         assert (run.status, probe.names()) == (Run.Status.SUCCEEDED, ["deliver"])
 
+    def test_but_a_tool_that_takes_longer_than_it_may_is_not_repeated_while_it_may_still_run(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work
+    ) -> None:
+        proposes(model, "deliver")
+        probe.during = lambda: time.sleep(1.5)
+        probe.target_says = staticmethod(lambda: Happened.NO)
+        run = work(start("go"))
+        assert (run.status, review_of(run).kind) == (Run.Status.WAITING, "outcome")
+        assert (probe.names(), len(probe.asked)) == (["deliver"], 1)
+
     def test_but_a_tool_that_takes_longer_than_it_may_asks_a_person_where_nobody_can_tell(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work
     ) -> None:
