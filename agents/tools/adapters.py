@@ -9,10 +9,13 @@ from agents.tools import operations
 from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
-from agents.tools.remote import http, mcp
+from agents.tools.remote import failures, http, mcp
 from agents.tools.secrets import names_for, redact
+from governance.types import EffectClass
+from tenants.kernel import outbound
 from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import JsonObject, storable
+from tenants.kernel.registry import UnknownMember
 
 Call = Callable[[JsonObject, ToolContext], Any]
 
@@ -21,8 +24,8 @@ def function_of(tool: Tool) -> Call:
     """Return a function of arguments and context that calls the tool.
 
     What it returns is storable JSON, and neither that nor what it raises holds a credential of the
-    context. Raises UnknownMember, or ToolFailed, for a Python tool that is gone or has changed; the
-    function raises ToolFailed and OutcomeUnknown, and whatever a Python tool raises.
+    context. Raises ToolFailed, not started, for a Python tool that is gone or has changed; the function
+    raises ToolFailed and OutcomeUnknown, and whatever a Python tool raises.
     """
     match tool.source:
         case Tool.Source.HTTP:
@@ -33,13 +36,19 @@ def function_of(tool: Tool) -> Call:
 
 
 def _python(tool: Tool) -> Call:
-    spec = spec_of(tool.name)
+    try:
+        spec = spec_of(tool.name)
+    except UnknownMember as error:
+        raise ToolFailed(error.detail, started=False) from error
     if spec.schema_version != tool.schema_version:
         raise ToolFailed(f"{tool.name} has changed since this call was proposed.", started=False)
 
     def call(arguments: JsonObject, context: ToolContext) -> Any:
         given = {**arguments, "context": context} if spec.wants_context else arguments
-        return spec.function(**given)
+        try:
+            return spec.function(**given)
+        except outbound.OutboundError as error:
+            raise failures.of_transport(error, effect=EffectClass(tool.effect)) from error
 
     return call
 

@@ -134,7 +134,7 @@ def _outcome(call: Callable[[], Any], request: PolicyRequest, tool: Tool) -> Out
         message = error.detail if isinstance(error, OutcomeUnknown) else _words(tool, error)
         return Outcome(ok=False, error=message, transient=may_repeat, unknown=not may_repeat)
     except DomainError as error:
-        return Outcome(ok=False, error=error.detail)
+        return Outcome(ok=False, error=error.detail, unknown=not may_repeat)
     except Exception as error:  # the edge to code we do not own
         logger.exception("Tool %s raised", tool.name)
         return Outcome(ok=False, error=_words(tool, error), unknown=not may_repeat)

@@ -15,6 +15,8 @@ from agents.tools.sync import sync
 from governance import gate
 from governance.gate import PermitMissing
 from governance.types import Decision, Effect, EffectClass, PolicyRequest, Risk
+from tenants.kernel import outbound
+from tenants.kernel.errors import InvalidInput
 from tests.governance.samples import NOW, approval, proposal
 
 pytestmark = pytest.mark.xdist_group("tool-executor")  # its database is made once
@@ -35,6 +37,12 @@ def probe(answer: str, context: ToolContext) -> Any:
             raise ToolFailed("The shop is closed.")
         case "crash":
             raise ZeroDivisionError("secret detail")
+        case "domain":
+            raise InvalidInput("A rule of the platform, asked after the effect.")
+        case "interrupted":
+            raise outbound.Interrupted("No complete answer came in time.")
+        case "unreachable":
+            raise outbound.Unreachable("No connection could be made.")
         case "large":
             return "x" * (executor.MAX_RESULT_BYTES + 1)
         case "odd":
@@ -161,6 +169,16 @@ class TestExecute:
         assert outcome.unknown, (
             "nothing tells whether a tool that must not run twice got as far as its effect"
         )
+
+    @pytest.mark.parametrize(
+        ("answer", "unknown", "started"),
+        [("domain", True, True), ("interrupted", True, True), ("unreachable", False, False)],
+    )
+    def test_believes_only_what_says_that_nothing_was_done(
+        self, permitted: Any, answer: str, unknown: bool, started: bool
+    ) -> None:
+        outcome = run_claimed(claim(permitted(answer)))
+        assert (outcome.ok, outcome.unknown, outcome.started) == (False, unknown, started)
 
     def test_limits_the_result(self, permitted: Any) -> None:
         outcome = run_claimed(claim(permitted("large")))
