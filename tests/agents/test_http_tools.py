@@ -221,7 +221,7 @@ class TestAnswer:
             (302, False, True, None),
         ],
     )
-    @pytest.mark.parametrize("effect", [EffectClass.READ, EffectClass.NON_IDEMPOTENT])
+    @pytest.mark.parametrize("effect", [EffectClass.READ, EffectClass.IDEMPOTENT])
     def test_tells_what_a_status_means(
         self, target: Target, status: int, transient: bool, started: bool, wait: Any, effect: EffectClass
     ) -> None:
@@ -232,6 +232,28 @@ class TestAnswer:
         error = caught.value
         assert (error.transient, error.started, error.retry_after_s) == (transient, started, wait)
         assert len(target.seen) == 1
+
+    @pytest.mark.parametrize(
+        ("status", "raised"),
+        [
+            *((status, OutcomeUnknown) for status in (500, 502, 503, 504, 301, 302, 303)),
+            *((status, ToolFailed) for status in (307, 308, 400, 404, 408, 409, 429)),
+        ],
+    )
+    def test_says_whether_what_must_not_be_repeated_may_have_happened(
+        self, target: Target, status: int, raised: type[Exception]
+    ) -> None:
+        target.reply = lambda handler: answer(handler, status, b"why", Location="http://127.0.0.2/")
+        with pytest.raises(raised, match=r"why|redirect"):
+            call(made(path(target), EffectClass.NON_IDEMPOTENT), order_id="A-1")
+        assert len(target.seen) == 1
+
+    def test_that_fails_shows_no_part_of_a_credential(self, target: Target) -> None:
+        said = "x" * 490 + SECRET
+        target.reply = lambda handler: answer(handler, 400, said.encode())
+        with pytest.raises(ToolFailed) as caught:
+            call(made(path(target)), order_id="A-1")
+        assert SECRET[:4] not in caught.value.detail
 
     @pytest.mark.parametrize(
         "reply",

@@ -306,7 +306,7 @@ class TestCall:
         started: bool,
         wait: Any,
     ) -> None:
-        echo = confirmed(row, alice, EffectClass.NON_IDEMPOTENT)
+        echo = confirmed(row, alice, EffectClass.IDEMPOTENT)
         extra = {"Location": "http://127.0.0.2/"} if status == 307 else {"Retry_After": "7"}
         server.on_call = lambda handler, message: answer(handler, status, b"", **extra)
         with pytest.raises(ToolFailed) as caught:
@@ -357,6 +357,25 @@ class TestCall:
         with pytest.raises(ToolFailed) as caught:
             call(echo, timeout_s=3)
         assert (caught.value.transient, caught.value.started) == (True, False)
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            lambda handler, message: answer(handler, 500, b""),
+            lambda handler, message: answer(handler, 502, b""),
+            lambda handler, message: answer(handler, 303, b"", Location="http://127.0.0.2/"),
+            lambda handler, message: fault(handler, message, -32603, "Internal error"),
+        ],
+        ids=["500", "502", "303", "internal"],
+    )
+    def test_is_unknown_when_the_server_failed_and_it_must_not_be_repeated(
+        self, server: Scripted, row: ToolServer, alice: Any, reply: Any
+    ) -> None:
+        strike = confirmed(row, alice, EffectClass.NON_IDEMPOTENT)
+        server.on_call = reply
+        with pytest.raises(OutcomeUnknown):
+            call(strike)
+        assert len(server.called) == 1
 
     def test_tells_a_protocol_error_without_repeating_it(
         self, server: Scripted, row: ToolServer, alice: Any

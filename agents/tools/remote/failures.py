@@ -49,6 +49,23 @@ def of_status(status: int, said: str, *, retry_after: str | None, now: datetime)
     return ToolFailed(detail, transient=status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
+def of_answer(
+    status: int, said: str, *, effect: EffectClass, retry_after: str | None, now: datetime
+) -> DomainError | None:
+    """Return the failure of a call that was answered with an HTTP status, None for success.
+
+    A server that failed, or a proxy that gave up on it, may have acted first, and so may one that leads on
+    to another page: after a non-idempotent call that is unknown.
+    """
+    failure = of_status(status, said, retry_after=retry_after, now=now)
+    if failure is None or effect is not EffectClass.NON_IDEMPOTENT:
+        return failure
+    led_on = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.TEMPORARY_REDIRECT
+    if led_on or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return OutcomeUnknown(failure.detail)
+    return failure
+
+
 def seconds(retry_after: str | None, *, now: datetime) -> float | None:
     """Return the seconds a Retry-After header asks to wait (RFC 9110, section 10.2.3), a day at most."""
     if not retry_after:

@@ -9,6 +9,7 @@ from agents.tools.base import ToolContext
 from agents.tools.models import Tool
 from agents.tools.remote import failures
 from agents.tools.remote.endpoint import Endpoint
+from agents.tools.secrets import redact
 from governance.types import EffectClass
 from tenants.kernel import outbound
 from tenants.kernel.jsonvalues import JsonObject
@@ -19,7 +20,8 @@ MAX_SAID = 500
 def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
     """Send the request and return the answer: its JSON, or `{"text": …}` where it is no JSON.
 
-    Raises ToolFailed, or OutcomeUnknown where a non-idempotent request was sent and not answered.
+    Raises ToolFailed, or OutcomeUnknown where a non-idempotent request was sent and not answered, or
+    answered with what leaves open whether it was carried out.
     """
     effect = EffectClass(tool.effect)
     prepared = Endpoint.from_json(tool.definition).prepare(arguments, context.secrets)
@@ -38,8 +40,12 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
     except outbound.OutboundError as error:
         raise failures.of_transport(error, effect=effect) from error
     text = answer.body.decode("utf-8", "replace")
-    failure = failures.of_status(
-        answer.status, text[:MAX_SAID], retry_after=answer.headers.get("retry-after"), now=timezone.now()
+    failure = failures.of_answer(
+        answer.status,
+        redact(text, context.secrets)[:MAX_SAID],  # before it is cut: half a credential is not found
+        effect=effect,
+        retry_after=answer.headers.get("retry-after"),
+        now=timezone.now(),
     )
     if failure is not None:
         raise failure

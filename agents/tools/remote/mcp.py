@@ -237,7 +237,9 @@ def _of_the_call(error: BaseException, wire: _Wire, effect: EffectClass) -> Doma
     """Return what failed after the call had begun to leave."""
     cause = _chosen(error)
     said = cause.message[:MAX_SAID] if isinstance(cause, MCPError) else ""
-    refused = failures.of_status(wire.status, said, retry_after=wire.retry_after, now=timezone.now())
+    refused = failures.of_answer(
+        wire.status, said, effect=effect, retry_after=wire.retry_after, now=timezone.now()
+    )
     if refused is not None:
         return refused
     match cause:
@@ -247,6 +249,8 @@ def _of_the_call(error: BaseException, wire: _Wire, effect: EffectClass) -> Doma
             return failures.of_transport(outbound.translated(cause, sent=True), effect=effect)
         case MCPError() if cause.code in _LOST:
             return failures.of_transport(outbound.Interrupted(said), effect=effect)
+        case MCPError() if cause.code == types.INTERNAL_ERROR and effect is EffectClass.NON_IDEMPOTENT:
+            return OutcomeUnknown(f"The server failed: {said}")
         case MCPError() if cause.code not in _UNREADABLE:
             return ToolFailed(f"The server answered: {said}")
     # An answer came and cannot be read: whether the call took effect is not known.
