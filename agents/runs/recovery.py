@@ -70,13 +70,13 @@ class Restored:
 def restore(run: Run, *, now: datetime) -> Restored | None:
     """Repair the run's steps, its row locked by the caller; None if nothing is wrong.
 
-    Records `run.restored` with the damaged rows as they were. Raises StateLost where nothing is proved.
+    Records `run.restored` with the damaged and the dropped rows as they were. Raises StateLost where nothing is proved.
     """
     bad = damaged(run)
     if not bad:
         return None
     rows = {step.number: step for step in run.steps.all()}
-    found = {str(number): _as_found(rows[number]) for number in bad if number in rows}
+    found_rows = {number: _as_found(step) for number, step in rows.items()}
     rebuilt: list[int] = []
     kept = max(rows, default=0)
     for number in bad:
@@ -87,6 +87,7 @@ def restore(run: Run, *, now: datetime) -> Restored | None:
             kept = number - 1
             break
     dropped = [number for number in rows if number > kept]
+    found = {str(number): found_rows[number] for number in sorted(found_rows) if number in {*bad, *dropped}}
     if _may_have_had_effect(run, besides=[step.pk for number, step in rows.items() if number <= kept]):
         raise StateLost(
             f"Step {kept + 1} of the run is damaged, the audit log does not say what it or a later one led to,"
@@ -185,7 +186,10 @@ def _rebuild_call(step: Step, event: AuditEvent, *, before: Sequence[Step]) -> b
 
 
 def _may_have_had_effect(run: Run, *, besides: Sequence[UUID]) -> bool:
-    """Tell whether a call that must not be repeated was started by a step other than these."""
+    """Tell whether a call with an effect was started by a step other than these.
+
+    An idempotent one too: another step has another key, under which its target would act again.
+    """
     started = PolicyDecision.objects.filter(run_id=run.pk, effect=Effect.PERMIT, consumed_at__isnull=False)
     lost = started.exclude(step_id__in=besides)
-    return any(permit.request["tool"]["effect"] == EffectClass.NON_IDEMPOTENT for permit in lost)
+    return any(permit.request["tool"]["effect"] != EffectClass.READ for permit in lost)

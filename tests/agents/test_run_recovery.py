@@ -170,6 +170,16 @@ class TestDamagedStep:
         run = work(run, at=LATER)
         assert (run.status, run.error["code"], probe.names()) == (Run.Status.FAILED, "state-lost", ["strike"])
 
+    def test_of_a_call_that_repeats_safely_under_its_own_key_alone_ends_the_run_where_nothing_proves_it(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work
+    ) -> None:
+        proposes(model, "tap")
+        run = start("go")
+        crashes(run, work)
+        damage(run, 2, name="other")
+        run = work(run, at=LATER)
+        assert (run.status, run.error["code"], probe.names()) == (Run.Status.FAILED, "state-lost", ["tap"])
+
     def test_in_another_place_ends_the_run_if_a_call_had_an_effect(
         self, paused: Callable[..., Run], probe: type[Probe], work: Work, oscar: Any
     ) -> None:
@@ -249,6 +259,8 @@ class TestMissingStep:
         Step.objects.filter(run=run, number=2).delete()
         run = go_on(run, work, oscar)
         assert (run.status, probe.names()) == (Run.Status.SUCCEEDED, ["peek", "glance"] * 2)
+        (event,) = AuditEvent.objects.filter(run_id=run.pk, action="run.restored")
+        assert event.body["found"]["3"]["name"] == "glance", "what is dropped is on record, damaged or not"
 
 
 class TestCommand:
