@@ -64,6 +64,12 @@ REFUSED = {
     "alternatives repeated": with_property({"pattern": "^(a|a)*$"}),
     "counted repeat": with_property({"pattern": "^(a*){20}$"}),
     "many repeats": with_property({"pattern": ".*.*.*=.*"}),
+    "two repeats": with_property({"pattern": "^a*a*b$"}),
+    "repeat anywhere": with_property({"pattern": "a*b"}),
+    "repeat in an alternative": with_property({"pattern": "^a|b*c"}),
+    "options": with_property({"pattern": "^" + "a?" * 30 + "a" * 30}),
+    "wide counts": with_property({"pattern": "^a{0,999}a{0,999}b$"}),
+    "reference back": with_property({"pattern": r"^(a*)\1b$"}),
     "long pattern": with_property({"pattern": "a" * 201}),
     "broken pattern": with_property({"pattern": "("}),
     "pattern of names": {"type": "object", "patternProperties": {"^(x+)+$": {}}},
@@ -82,6 +88,8 @@ ACCEPTED = {
     },
     "literals that look like keywords": with_property({"const": {"$ref": "http://example.com"}}),
     "pattern": with_property({"pattern": r"^[A-Z]{2,4}-\d+$"}),
+    "characters that are no repeats": with_property({"pattern": r"^(?:[*+?{]|\*\+|\?)[^|]*$"}),
+    "one of many": with_property({"pattern": "^(" + "|".join("abcdefghijklmnopqrst") + ")$"}),
     "tags": with_property({"enum": ["a", None, 1]}),
 }
 

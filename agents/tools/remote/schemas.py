@@ -15,10 +15,14 @@ MAX_LEVELS = 32
 MAX_EXPANDED = 5000
 MAX_PATTERN = 200
 MAX_CHAIN = 32
-# A repeated group, or several open repeats, can take a regular expression exponential or cubic time.
+# A value may have 256 KB, and while a pattern is matched nothing else in the process runs.
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d*,?\d*\})")
-_OPEN_REPEAT = re.compile(r"(?<!\\)(?:[*+]|\{\d*,\})")
-MAX_OPEN_REPEATS = 2
+_REFERENCE = re.compile(r"\\[1-9]|\(\?P=")
+_TOKEN = re.compile(
+    r"""\\. | \[\^?\]?(?:\\.|[^\\\]])*\] | \(\?? | [)|] | (?:[*+?]|\{\d*,\d*\})[?+]?""",
+    re.VERBOSE | re.DOTALL,
+)
+MAX_WAYS = 100
 _LITERAL = frozenset({"const", "enum", "default", "examples", "example"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _ELSEWHERE = frozenset({"$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$anchor", "$id", "id"})
@@ -36,7 +40,7 @@ def check(schema: Any, *, of_object: bool) -> None:
 
     It is read as draft 2020-12, whatever `$schema` says, for that is how arguments are checked. Size and
     depth are limited; references lead to places inside the schema, without circles, and writing them
-    all out gives at most 5,000 parts; patterns are short and repeat no group.
+    all out gives at most 5,000 parts; patterns are short and quick to match.
     """
     if not isinstance(schema, dict):
         raise SchemaRefused("The schema must be an object.")
@@ -138,12 +142,35 @@ def _parts(schema: Any) -> Iterator[Any]:
 def _check_pattern(pattern: Any) -> None:
     if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
         raise SchemaRefused(f"A pattern is longer than {MAX_PATTERN} characters.")
-    if _REPEATED_GROUP.search(pattern) or len(_OPEN_REPEAT.findall(pattern)) > MAX_OPEN_REPEATS:
+    if _REPEATED_GROUP.search(pattern) or _REFERENCE.search(pattern) or not _is_cheap(pattern):
         raise SchemaRefused(
-            f"The pattern {pattern[:60]} may take very long to match; repeat no group and at most"
-            f" {MAX_OPEN_REPEATS} parts."
+            f"The pattern {pattern[:60]} may take very long to match: repeat no group, repeat one part without"
+            " limit and only after ^, and leave few options."
         )
     try:
         re.compile(pattern)
     except re.error as error:
         raise SchemaRefused(f"The pattern {pattern[:60]} is malformed: {error}.") from error
+
+
+def _is_cheap(pattern: str) -> bool:
+    """Tell whether matching takes about one pass: one repeat without limit, from the start, and few ways."""
+    endless, ways, alternatives = 0, 1, [1]
+    for token in _TOKEN.findall(pattern):
+        match token[0]:
+            case "(":
+                alternatives.append(1)
+            case ")" if len(alternatives) > 1:
+                ways *= alternatives.pop()
+            case "|":
+                alternatives[-1] += 1
+            case "*" | "+":
+                endless += 1
+            case "?":
+                ways *= 2
+            case "{":
+                low, _, high = token.rstrip("?+")[1:-1].partition(",")
+                endless += not high
+                ways *= max(int(high) - int(low or 0) + 1, 1) if high else 1
+    is_anchored = pattern.startswith("^") and alternatives[0] == 1
+    return ways * alternatives[0] <= MAX_WAYS and endless <= is_anchored
