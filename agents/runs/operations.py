@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents.blueprints import registry as blueprints
 from agents.catalog.models import Agent
+from agents.halts import standing
 from agents.runs import engine
 from agents.runs.models import Run, Step
 from governance.access import permissions
@@ -122,6 +123,8 @@ def pause(*, run: Run, user: Any, reason: str, now: datetime) -> Run:
     _check_may_pause(run, user)
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
     why = storable(reason.strip())[:150] or "No reason given"
+    if why.startswith(standing.PREFIX):  # by which runs are found that go on when a kill switch is lifted
+        why = f"Paused: {why}"
     why = f"{why} (by {user.username})"[:200]
     if run.status in Run.ENDED or run.status == Run.Status.PAUSED or run.pause_requested:
         raise StaleTransition(f"The run is {'pausing' if run.pause_requested else run.status} already.")

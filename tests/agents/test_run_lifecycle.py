@@ -74,6 +74,18 @@ class TestPause:
         resume(run, oscar)
         assert work(run).status == Run.Status.SUCCEEDED
 
+    def test_whose_reason_reads_like_a_kill_switch_is_ended_by_people_alone(
+        self, start: Start, oscar: Any
+    ) -> None:
+        run = start("go")
+        operations.pause(run=run, user=oscar, reason="Kill switch drill: leave it", now=NOW)
+        halts.resume_unhalted(LATER)
+        run = refresh(run)
+        assert (run.status, run.pause_reason) == (
+            Run.Status.PAUSED,
+            "Paused: Kill switch drill: leave it (by oscar)",
+        )
+
     def test_while_the_model_answers_stops_the_run_before_the_call(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work, oscar: Any
     ) -> None:
