@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.runs.lease import Lease, seconds
@@ -84,22 +84,31 @@ class Keeper:
         by_schema: dict[str, list[Lease]] = defaultdict(list)
         for lease in leases:
             by_schema[lease.schema].append(lease)
-        try:
-            for schema, held in by_schema.items():
+        for schema, held in by_schema.items():
+            try:
                 with tenant_context(schema_tenant(schema)):
                     _renew_in_schema(held)
-        except Exception:  # as above
-            logger.warning("Leases were not renewed; runs go to another worker if this lasts", exc_info=True)
-        finally:
-            connection.close()
+            except Exception:  # as above; one tenant's trouble must not cost the others their leases
+                logger.warning(
+                    "Leases were not renewed; runs go to another worker if this lasts", exc_info=True
+                )
+            finally:
+                connection.close()
 
 
 def _renew_in_schema(held: list[Lease]) -> None:
+    """Renew the leases whose rows are free: one row that is locked must not cost every other run its lease.
+
+    A row is locked by its own worker, whose transaction began with a renewal, or by who ends the run.
+    """
     began = time.monotonic()
     tokens = [lease.token for lease in held]
-    running = Run.objects.filter(lease_token__in=tokens, status=Run.Status.RUNNING)
-    running.update(lease_expires_at=timezone.now() + timedelta(seconds=seconds()))
-    kept = set(running.values_list("lease_token", flat=True))
+    with transaction.atomic():
+        running = Run.objects.filter(lease_token__in=tokens, status=Run.Status.RUNNING)
+        free = running.select_for_update(skip_locked=True, of=("self",))
+        kept = dict(free.values_list("lease_token", "pk"))
+        until = timezone.now() + timedelta(seconds=seconds())
+        Run.objects.filter(pk__in=kept.values()).update(lease_expires_at=until)
     for lease in held:
         if lease.token in kept:
             lease.renewed(began)

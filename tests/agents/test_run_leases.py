@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from agents.runs import advance, lease, operations
 from agents.runs.hold import Hold
@@ -106,6 +106,18 @@ class TestKeeper:
         assert stored is not None
         assert stored > NOW + timedelta(seconds=lease.seconds()), "by the wall clock"
         operations.cancel(run=refresh(run), user=run.requester, now=NOW)
+
+    def test_keeps_the_others_while_the_row_of_one_run_is_locked(self, start: Start, settings: Any) -> None:
+        settings.RUN_HEARTBEAT_S = 0.1
+        locked, free = claimed(start("go")), claimed(start("go"))
+        before = (locked.lease.alive_until, free.lease.alive_until)
+        keeper = Keeper()
+        with transaction.atomic(), keeper.keeping(locked.lease), keeper.keeping(free.lease):
+            assert Run.objects.select_for_update().get(pk=locked.run.pk)
+            time.sleep(1.0)
+            assert (locked.lease.alive_until, free.lease.alive_until > before[1]) == (before[0], True)
+        for hold in (locked, free):
+            operations.cancel(run=refresh(hold.run), user=hold.run.requester, now=NOW)
 
     def test_does_not_keep_a_lease_that_somebody_else_has(self, start: Start, settings: Any) -> None:
         settings.RUN_HEARTBEAT_S = 0.1
@@ -243,6 +255,19 @@ class TestSweeper:
         with pytest.raises(LeaseLost):
             hold.fence()
         assert work(run, at=LATER).status == Run.Status.SUCCEEDED
+
+    def test_passes_over_a_run_whose_row_is_locked_and_serves_the_others(self, start: Start) -> None:
+        locked, free = claimed(start("go")).run, claimed(start("go")).run
+        with transaction.atomic():
+            assert Run.objects.select_for_update().get(pk=locked.pk)
+            began = time.monotonic()
+            elsewhere(lambda: operations.requeue_stalled(now=LATER))
+            assert time.monotonic() - began < 5, "nobody waits for the lock"
+            assert (refresh(locked).status, refresh(free).status) == (Run.Status.RUNNING, Run.Status.QUEUED)
+        operations.requeue_stalled(now=LATER)
+        assert refresh(locked).status == Run.Status.QUEUED
+        for run in (locked, free):
+            operations.cancel(run=refresh(run), user=run.requester, now=NOW)
 
 
 class TestClock:
