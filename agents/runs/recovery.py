@@ -43,13 +43,29 @@ def damaged(run: Run) -> list[int]:
     gaps = set(range(1, last + 1)) - present
     if _may_have_had_effect(run, besides=[step.pk for step in steps]):
         gaps.add(last + 1)
-    return sorted(gaps | {step.number for step in steps if not checksum.is_intact(step)})
+    altered = {step.number for step in steps if not checksum.is_intact(step)}
+    return sorted(gaps | altered | _done_before(run, steps))
 
 
 def is_sound(run: Run, steps: Sequence[Step]) -> bool:
-    """Tell whether the steps are as they were written, none is missing and none of an effect was lost."""
+    """Tell whether the steps are as they were written, none is missing and no effect is lost or to come twice."""
     whole = all(step.number == number and checksum.is_intact(step) for number, step in enumerate(steps, 1))
-    return whole and not _may_have_had_effect(run, besides=[step.pk for step in steps])
+    if not whole or _done_before(run, steps):
+        return False
+    return not _may_have_had_effect(run, besides=[step.pk for step in steps])
+
+
+def _done_before(run: Run, steps: Sequence[Step]) -> set[int]:
+    """Return the numbers of calls that are still to be made, though the audit log has it that they succeeded.
+
+    A checksum can be computed by who may write the row; what is in the audit log stays there.
+    """
+    to_come = {Step.Status.PLANNED, Step.Status.WAITING}
+    ahead = {s.pk: s.number for s in steps if s.kind == Step.Kind.TOOL and s.status in to_come}
+    if not ahead:
+        return set()
+    done = AuditEvent.objects.filter(run_id=run.pk, step_id__in=ahead, action="tool.succeeded")
+    return {ahead[pk] for pk in done.values_list("step_id", flat=True) if pk}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,19 @@ class TestDamagedStep:
                 assert getattr(after, kept) == getattr(before, kept), kept
         assert recovery.damaged(run) == []
 
+    def test_that_was_put_back_with_a_fitting_checksum_is_not_carried_out_again(
+        self, paused: Callable[..., Run], probe: type[Probe], model: FakeModel, work: Work, oscar: Any
+    ) -> None:
+        run = paused()
+        step = Step.objects.get(run=run, number=2)
+        step.status, step.result = Step.Status.PLANNED, None
+        damage(run, 2, status=step.status, result=None, checksum=checksum.of(step))
+        run = go_on(run, work, oscar)
+        assert (run.status, probe.names()) == (Run.Status.SUCCEEDED, ["strike"])
+        assert told(model)[0]["content"] == '{"done": "strike"}'
+        (event,) = AuditEvent.objects.filter(run_id=run.pk, action="run.restored")
+        assert event.body["rebuilt"] == [2]
+
     def test_of_a_call_that_may_be_repeated_is_dropped_where_nothing_proves_it(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work
     ) -> None:
