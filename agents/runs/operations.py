@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from agents.blueprints import registry as blueprints
@@ -197,20 +198,21 @@ def cancel(*, run: Run, user: Any, now: datetime) -> Run:
 
 
 def close_open_steps(run: Run, *, code: str, message: str, now: datetime) -> list[str]:
-    """Close what a run leaves open when it ends; return the tools whose call had started.
+    """Close what a run leaves open when it ends; return the tools whose call had started and is not settled.
 
     Such a call keeps an unknown outcome, and an event that says so: nothing tells that it took no
     effect. Its worker may still report what it led to.
     """
     started = []
-    for step in run.steps.filter(status__in=Step.OPEN):
-        executing = step.status == Step.Status.EXECUTING
+    unsettled = Q(status=Step.Status.UNKNOWN, result__isnull=True)
+    for step in run.steps.filter(Q(status__in=Step.OPEN) | unsettled):
+        has_started = step.status in {Step.Status.EXECUTING, Step.Status.UNKNOWN}
         step.close(
-            Step.Status.UNKNOWN if executing else Step.Status.FAILED,
+            Step.Status.UNKNOWN if has_started else Step.Status.FAILED,
             now=now,
             result={"content": engine.failure(code, message)},
         )
-        if executing:
+        if has_started:
             started.append(step.name)
             body = {"tool": step.name, "code": code, "message": message}
             audit.record(entry(run, "tool.unknown", at=now, step=step, outcome="unknown", body=body))

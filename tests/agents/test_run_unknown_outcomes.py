@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from agents.runs import advance
+from agents.runs import advance, operations
 from agents.runs.models import Run, Step
 from agents.tools.base import Happened, OutcomeUnknown
 from agents.tools.models import Tool
@@ -169,6 +169,15 @@ class TestTheQuestion:
         run = work(asked, at=NOW + timedelta(days=8))
         assert (run.status, run.error["code"]) == (Run.Status.FAILED, "outcome-unknown")
         assert (tool_step(run).status, len(probe.entered)) == (Step.Status.UNKNOWN, 1)
+
+    def test_that_a_cancellation_withdraws_stays_on_record_as_unknown(
+        self, asked: Run, probe: type[Probe]
+    ) -> None:
+        operations.cancel(run=asked, user=asked.requester, now=NOW)
+        (event,) = AuditEvent.objects.filter(run_id=asked.pk, action="run.cancelled")
+        assert event.body["already_started"] == ["strike"]
+        step = tool_step(asked)
+        assert (step.status, step.result["content"]["error"]["code"]) == ("unknown", "cancelled")
 
     def test_survives_a_ring_before_the_answer(self, asked: Run, probe: type[Probe], work: Work) -> None:
         for _ in range(3):
