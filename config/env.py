@@ -5,7 +5,7 @@ from functools import cache
 from typing import Annotated
 
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tenants.kernel.addresses import networks
@@ -30,6 +30,7 @@ class Env(BaseSettings):
     openai_base_url: str = "https://api.openai.com/v1"
     openai_model: str = "gpt-4.1-mini"
     model_timeout_s: float = 60.0
+    tenant_max_runs: int = Field(default=0, ge=0)
     log_level: str = "INFO"
 
     @field_validator("allowed_hosts", "outbound_allowed_cidrs", mode="before")

@@ -14,6 +14,7 @@ from agents.resilience import breaker
 from agents.resilience.models import Circuit, PartKind
 from agents.resilience.types import CapState, CircuitState
 from agents.runs.models import Run, Step
+from agents.runs.operations import ring
 from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, Subject
@@ -24,6 +25,7 @@ from tenants.kernel.jsonvalues import JsonObject
 
 CHANGE = "agents.change_circuit"
 CAP_LOCK = 0x63_61_70_73
+RING_AT_ONCE = 200
 EVENTS = {
     Circuit.State.OPEN: "circuit.opened",
     Circuit.State.HALF_OPEN: "circuit.half_opened",
@@ -117,8 +119,18 @@ def reset(*, circuit: Circuit, by: Any, now: datetime) -> Circuit:
     person = Actor(kind=by.kind, id=str(by.pk), name=by.username)
     body: JsonObject = {"was": before.state, "failures": before.failures}
     audit.record(_entry(circuit, "circuit.reset", at=now, actor=person, body=body))
+    _wake_waiting(circuit, now=now)
     live.publish_on_commit("circuits", circuit.pk)
     return circuit
+
+
+def _wake_waiting(circuit: Circuit, *, now: datetime) -> None:
+    """Let the runs that waited for the breaker go on; the sweeper rings for those beyond RING_AT_ONCE."""
+    waiting = Run.objects.filter(status=Run.Status.QUEUED, waits_for=f"circuit:{circuit}")
+    found = list(waiting.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+    Run.objects.filter(pk__in=found).update(wake_at=None, waits_for="", updated_at=now)
+    for pk in found[:RING_AT_ONCE]:
+        ring(Run(pk=pk))
 
 
 def has_slot(cap: CapState, *, run_id: UUID) -> bool:

@@ -1,7 +1,7 @@
 """Tool steps: propose, claim, run, and settle what a crash or a failure leaves open."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -15,17 +15,15 @@ from agents.runs.hold import Hold, Work
 from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
 from agents.runs.operations import wake
+from agents.runs.record import as_told, claimed, is_reported, request_of, review_of, tool_of
 from agents.tools import executor
 from agents.tools.base import Happened
 from agents.tools.models import Tool
 from governance import gate
-from governance.policies.models import PolicyDecision
 from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb, ReviewRequest
-from tenants.kernel import prepared
-from tenants.kernel.context import require_schema
 from tenants.kernel.failpoints import hit
 
 REPEATABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT})
@@ -61,7 +59,7 @@ class ToolWork:
         hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
         hold.free_slot("tool", step.name)
         if result.unknown:
-            return _ambiguous(hold, step, request, result.error, lost=False)
+            return _ambiguous(hold, step, request, result.error, over_at=None)
         if not result.ok:
             return _after_failure(hold, step, self.tool, result)
         content = result.value
@@ -84,8 +82,9 @@ class ToolWork:
         """
         now, run = self.hold.clock(), Run(pk=self.hold.run.pk)
         with transaction.atomic():
-            gate.complete(self.claim.decision, result, now=now)
-            found = Step.objects.get(pk=self.step.pk)
+            if not is_reported(self.step, self.claim.decision):
+                gate.complete(self.claim.decision, result, now=now)
+            found = Step.objects.select_for_update(of=("self",)).get(pk=self.step.pk)
             is_open = found.status in {Step.Status.EXECUTING, Step.Status.UNKNOWN}
             if result.unknown or found.attempts != self.attempt or not is_open:
                 return
@@ -133,7 +132,8 @@ class ProbeWork:
     tool: Tool
     request: PolicyRequest
     message: str
-    lost: bool
+    over_at: datetime | None
+    """When a call whose worker was lost must have ended; None for one that may still run."""
     starts_effect = False
 
     def perform(self) -> Happened:
@@ -149,8 +149,12 @@ class ProbeWork:
                 content = {"notice": "The call took effect; its result was lost with the worker."}
                 step.close(Step.Status.SUCCEEDED, now=hold.clock(), result={"content": content})
                 return None
-            case Happened.NO if self.lost:
+            case Happened.NO if self.over_at is not None and hold.clock() >= self.over_at:
                 return propose(hold, step)
+            case Happened.NO if self.over_at is not None:  # a worker that was only cut off may still send it
+                left_s = (self.over_at - hold.clock()).total_seconds()
+                hold.postpone(attempt=1, retry_after_s=left_s)
+                return None
             case _:
                 _ask(hold, step, self.request, self.message)
                 return None
@@ -193,7 +197,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
         _refuse(hold, step, "invalid-json", message, status=Step.Status.FAILED)
         _hand_off_after_failures(hold, message)
         return None
-    tool = _tool(hold, step)
+    tool = tool_of(hold, step)
     if tool is None:
         known = ", ".join(hold.run.snapshot["tools"]) or "none"
         _refuse(hold, step, "unknown-tool", f"There is no tool '{step.name}' for you. Tools: {known}.")
@@ -205,8 +209,8 @@ def propose(hold: Hold, step: Step) -> Work | None:
         hold.move(step, Step.Status.PLANNED)
         hold.queue_for("tool", tool.name)
         return None
-    review = _review_of(step) if step.review_id else None
-    request = _request(hold, step, tool, review.arguments if review else step.request["arguments"])
+    review = review_of(step) if step.review_id else None
+    request = request_of(hold, step, tool, review.arguments if review else step.request["arguments"])
     approval: Approval | None = None
     if review is not None:
         try:
@@ -243,7 +247,7 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
             hit("tool.claimed")
             return ToolWork(hold=hold, step=step, tool=tool, claim=claim, edited=edited, attempt=attempt)
         case Effect.DENY:
-            content = _as_told(step, engine.failure("denied", decision.explanation))
+            content = as_told(step, engine.failure("denied", decision.explanation))
             step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
         case Effect.REQUIRE_APPROVAL:
             _wait_for_review(hold, step, decision)
@@ -265,7 +269,7 @@ def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> None:
 
 def _after_review(hold: Hold, step: Step) -> Work | None:
     """Act on what people decided about the waiting step."""
-    review = _review_of(step)
+    review = review_of(step)
     match review.status:
         case Review.Status.APPROVED:
             return propose(hold, step)
@@ -286,24 +290,21 @@ def _after_review(hold: Hold, step: Step) -> Work | None:
 
 def _after_crash(hold: Hold, step: Step) -> Work | None:
     """Repeat with the same key what may be repeated; for everything else find out what happened."""
-    tool, permitted = _tool(hold, step), _claimed_request(step)
+    tool, (permitted, started_at) = tool_of(hold, step), claimed(step)
     if tool is not None and {tool.effect, permitted.tool.effect} <= REPEATABLE:
         return propose(hold, step)
     message = f"The worker was lost while {step.name} ran. Nothing tells whether it took effect."
     hold.audit("tool.unknown", step=step, outcome="unknown", body={"tool": step.name, "message": message})
-    return _ambiguous(hold, step, permitted, message, lost=True)
+    over_at = started_at + timedelta(seconds=tool.timeout_s) if tool is not None else None
+    return _ambiguous(hold, step, permitted, message, over_at=over_at)
 
 
-def _claimed_request(step: Step) -> PolicyRequest:
-    """Return the action exactly as it was permitted."""
-    permits = PolicyDecision.objects.filter(step_id=step.pk, effect=Effect.PERMIT)
-    return PolicyRequest.from_json(permits.latest("id").request)
-
-
-def _ambiguous(hold: Hold, step: Step, request: PolicyRequest, message: str, *, lost: bool) -> Work | None:
-    tool = _tool(hold, step)
+def _ambiguous(
+    hold: Hold, step: Step, request: PolicyRequest, message: str, *, over_at: datetime | None
+) -> Work | None:
+    tool = tool_of(hold, step)
     if tool is not None and executor.has_probe(tool):
-        return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, lost=lost)
+        return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, over_at=over_at)
     _ask(hold, step, request, message)
     return None
 
@@ -327,7 +328,7 @@ def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:
     """Act on what a person said about a call with an unknown outcome."""
-    review, now = _review_of(step), hold.clock()
+    review, now = review_of(step), hold.clock()
     match review.status:
         case Review.Status.PENDING:
             hold.wait()
@@ -357,7 +358,7 @@ def _left_alone(hold: Hold, step: Step, tool: Tool, wait_s: float) -> Work | Non
     """Wait for a tool whose breaker is open, or propose its fallback at once."""
     message = f"{tool.name} failed repeatedly and is left alone for {wait_s:.0f} s."
     has_fallback = _fallback(hold, step, tool) is not None
-    if not has_fallback and hold.leave_alone(step, wait_s=wait_s, message=message):
+    if not has_fallback and hold.leave_alone(step, part=f"tool:{tool.name}", wait_s=wait_s, message=message):
         return None
     return _failed(hold, step, tool, Outcome(ok=False, error=message, started=False))
 
@@ -377,7 +378,7 @@ def _after_failure(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work
 def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None:
     fallback = _fallback(hold, step, tool)
     result: dict[str, Any] = {
-        "content": _as_told(step, engine.failure("tool-failed", outcome.error)),
+        "content": as_told(step, engine.failure("tool-failed", outcome.error)),
         "ms": outcome.duration_ms,
     }
     if fallback is not None:
@@ -388,7 +389,7 @@ def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None
         return None
     request = {**step.request, "instead_of": step.name, "because": outcome.error}
     if step.review_id:
-        request["arguments"] = _review_of(step).arguments
+        request["arguments"] = review_of(step).arguments
     for name in ("preview", "started_under", "left_alone", "was_unknown"):
         request.pop(name, None)
     return propose(
@@ -398,6 +399,8 @@ def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None
 
 def _fallback(hold: Hold, step: Step, tool: Tool) -> Tool | None:
     """Return the tool to propose instead, unless it was tried for this call already."""
+    if step.request.get("was_unknown"):  # an earlier attempt may have done it
+        return None
     since_model = takewhile(lambda s: s.kind != Step.Kind.MODEL, reversed(hold.steps))
     tried = {s.name for s in since_model if s.call_id == step.call_id}
     return tool.fallback if tool.fallback is not None and tool.fallback.name not in tried else None
@@ -409,42 +412,10 @@ def _hand_off_after_failures(hold: Hold, last_error: str) -> None:
         handoffs.ask(hold, why=f"{limit} calls failed in a row, the last one so: {last_error}")
 
 
-# --- words
-
-
 def _refuse(
     hold: Hold, step: Step, code: str, message: str, *, status: Step.Status = Step.Status.DENIED
 ) -> None:
-    content = _as_told(step, engine.failure(code, message))
+    content = as_told(step, engine.failure(code, message))
     step.close(status, now=hold.clock(), result={"content": content})
     body = {"tool": step.name, "input": step.request, "code": code, "message": message}
     hold.audit("tool.refused", step=step, outcome="deny", body=body)
-
-
-def _as_told(step: Step, failure: dict[str, Any]) -> dict[str, Any]:
-    """Add what the agent must know when an earlier attempt of the call had an unknown outcome."""
-    if not step.request.get("was_unknown"):
-        return failure
-    return {**failure, "note": "An earlier attempt of this call may have taken effect; do not repeat it."}
-
-
-def _review_of(step: Step) -> Review:
-    return Review.objects.filter(step_id=step.pk).latest("id")
-
-
-def _tool(hold: Hold, step: Step) -> Tool | None:
-    """Return the tool's row: one that the run began with, or the fallback of one. The gate asks for rights."""
-    if step.name not in hold.run.snapshot["tools"] and "instead_of" not in step.request:
-        return None
-    return prepared.first(Tool, "name = %s", [step.name])
-
-
-def _request(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) -> PolicyRequest:
-    return PolicyRequest(
-        tenant=require_schema(),
-        user=hold.user_ref(),
-        agent=hold.agent,
-        tool=tool.ref(),
-        arguments=arguments,
-        run=hold.run_ref(step),
-    )

@@ -181,20 +181,21 @@ class Hold:
         """
         self._leave(Run.Status.QUEUED, frees_slot=kind != "tenant", waits_for=f"{kind}:{name}")
 
-    def postpone(self, *, attempt: int, retry_after_s: float | None) -> float:
+    def postpone(self, *, attempt: int, retry_after_s: float | None, waits_for: str = "") -> float:
         """Queue the run again after a pause that grows with each attempt; return its seconds."""
         wait_s = delay_s(attempt, jitter=_random.random(), retry_after_s=retry_after_s)
-        self._leave(Run.Status.QUEUED, wake_at=self.clock() + timedelta(seconds=wait_s))
+        wake_at = self.clock() + timedelta(seconds=wait_s)
+        self._leave(Run.Status.QUEUED, wake_at=wake_at, waits_for=waits_for)
         keeper().ring_later(require_schema(), str(self.run.pk), delay_s=wait_s + 0.01)
         return wait_s
 
-    def leave_alone(self, step: Step, *, wait_s: float, message: str) -> bool:
+    def leave_alone(self, step: Step, *, part: str, wait_s: float, message: str) -> bool:
         """Queue the run until a part's breaker lets calls through again; False when it has waited enough."""
         waited = int(step.request.get("left_alone", 0)) + 1
         if waited > LEFT_ALONE_AT_MOST:
             return False
         self.move(step, Step.Status.PLANNED, request={**step.request, "left_alone": waited})
-        self.postpone(attempt=1, retry_after_s=wait_s)
+        self.postpone(attempt=1, retry_after_s=wait_s, waits_for=f"circuit:{part}")
         body = {"name": step.name, "waited": waited, "message": message}
         self.audit(f"{step.kind}.left-alone", step=step, outcome="retry", body=body)
         return True

@@ -129,8 +129,18 @@ def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
     return Weather(
         stop=stop,
         circuits=tuple(CircuitState.from_json(item) for item in _parsed(circuits)),
-        caps=tuple(CapState.from_json(item) for item in _parsed(caps)),
+        caps=_with_operators_cap([CapState.from_json(item) for item in _parsed(caps)]),
     )
+
+
+def _with_operators_cap(caps: list[CapState]) -> tuple[CapState, ...]:
+    """Add the operator's limit on the tenant's runs, unless the tenant set a lower one itself."""
+    limit = settings.TENANT_MAX_RUNS
+    own = min((cap.limit for cap in caps if cap.kind == "tenant"), default=limit)
+    if not limit or own < limit:
+        return tuple(caps)
+    others = [cap for cap in caps if cap.kind != "tenant"]
+    return (*others, CapState(kind="tenant", name="", limit=limit))
 
 
 def _parsed(value: Any) -> list[Any]:

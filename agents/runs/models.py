@@ -75,10 +75,15 @@ class Run(StatusModel):
     lease_expires_at = models.DateTimeField(null=True)
     wake_at = models.DateTimeField(null=True, help_text="Queued, but not to be claimed before.")
     waits_for = models.CharField(
-        max_length=140, blank=True, help_text="The concurrency cap it queues for, as kind:name."
+        max_length=140,
+        blank=True,
+        help_text="The cap it queues for (kind:name), or the breaker (circuit:kind:name).",
     )
     pause_requested = models.BooleanField(default=False)
     pause_reason = models.CharField(max_length=200, blank=True)
+    paused_by = models.CharField(
+        max_length=150, blank=True, help_text="The person who paused it, if one did."
+    )
     recoveries = models.PositiveSmallIntegerField(
         default=0, help_text="How often in a row a worker was lost without a step done."
     )

@@ -130,10 +130,10 @@ def pause(*, run: Run, user: Any, reason: str, now: datetime) -> Run:
     if run.status in Run.ENDED or run.status == Run.Status.PAUSED or run.pause_requested:
         raise StaleTransition(f"The run is {'pausing' if run.pause_requested else run.status} already.")
     if run.status == Run.Status.RUNNING:
-        Run.objects.filter(pk=run.pk).update(pause_requested=True, pause_reason=why)
-        run.pause_requested, run.pause_reason = True, why
+        Run.objects.filter(pk=run.pk).update(pause_requested=True, pause_reason=why, paused_by=user.username)
+        run.pause_requested, run.pause_reason, run.paused_by = True, why, user.username
     else:
-        run.transition(Run.Status.PAUSED, pause_reason=why, updated_at=now)
+        run.transition(Run.Status.PAUSED, pause_reason=why, paused_by=user.username, updated_at=now)
     person = Actor(kind="person", id=str(user.pk), name=user.username)
     audit.record(entry(run, "run.pause-requested", at=now, actor=person, body={"reason": why}))
     live.publish_on_commit("runs", run.pk)
@@ -144,8 +144,8 @@ def pause(*, run: Run, user: Any, reason: str, now: datetime) -> Run:
 def resume(*, run: Run, user: Any, now: datetime) -> Run:
     """Let a paused run go on from its last step, or wait on for the people it waited for.
 
-    The requester may, and whoever holds `agents.pause_run`. Raises StaleTransition if it is not paused. While
-    a kill switch stands the run pauses again before it starts anything.
+    Who paused it may, and whoever holds `agents.pause_run`. Raises StaleTransition if it is not paused, or
+    was stopped by a kill switch: it goes on when that is lifted.
     """
     _check_may_pause(run, user)
     # Reviews before the run, in the order in which a decision locks them: none is decided meanwhile.
@@ -153,15 +153,19 @@ def resume(*, run: Run, user: Any, now: datetime) -> Run:
     is_undecided = bool(undecided.select_for_update(of=("self",)))
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
     if run.status == Run.Status.RUNNING and run.pause_requested:
-        Run.objects.filter(pk=run.pk).update(pause_requested=False, pause_reason="")
-        run.pause_requested, run.pause_reason = False, ""
+        _check_may_resume(run, user)
+        Run.objects.filter(pk=run.pk).update(pause_requested=False, pause_reason="", paused_by="")
+        run.pause_requested, run.pause_reason, run.paused_by = False, "", ""
     elif run.status != Run.Status.PAUSED:
         raise StaleTransition(f"The run is {run.status}, not paused.")
-    elif is_undecided:
-        run.transition(Run.Status.WAITING, pause_reason="", updated_at=now)
+    elif run.pause_reason.startswith(standing.PREFIX):
+        raise StaleTransition("A kill switch stopped this run; it goes on when that is lifted.")
     else:
-        run.transition(Run.Status.QUEUED, pause_reason="", updated_at=now)
-        ring(run)
+        _check_may_resume(run, user)
+        following = Run.Status.WAITING if is_undecided else Run.Status.QUEUED
+        run.transition(following, pause_reason="", paused_by="", updated_at=now)
+        if not is_undecided:
+            ring(run)
     person = Actor(kind="person", id=str(user.pk), name=user.username)
     audit.record(entry(run, "run.resumed", at=now, actor=person))
     live.publish_on_commit("runs", run.pk)
@@ -171,6 +175,11 @@ def resume(*, run: Run, user: Any, now: datetime) -> Run:
 def _check_may_pause(run: Run, user: Any) -> None:
     if run.requester_id != user.pk and not user.has_perm("agents.pause_run"):
         raise PermissionMissing("Only the requester or an operator may pause or resume this run.")
+
+
+def _check_may_resume(run: Run, user: Any) -> None:
+    if run.paused_by not in {"", user.username} and not user.has_perm("agents.pause_run"):
+        raise PermissionMissing(f"{run.paused_by} paused this run; only they or an operator may resume it.")
 
 
 @transaction.atomic

@@ -86,7 +86,7 @@ def _start(hold: Hold, step: Step, action: CallModel) -> Work | None:
     if circuit is not None and not breaker.allows(circuit, hold.clock()):
         wait_s = breaker.seconds_until_try(circuit, hold.clock())
         message = f"The model provider failed repeatedly and is left alone for {wait_s:.0f} s."
-        if hold.leave_alone(step, wait_s=wait_s, message=message):
+        if hold.leave_alone(step, part=f"provider:{PROVIDER}", wait_s=wait_s, message=message):
             return None
         error = ModelUnavailable(message, transient=True, retry_after_s=wait_s, asked=False)
         return _after_failure(work, error)

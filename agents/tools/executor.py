@@ -26,6 +26,7 @@ from tenants.kernel.jsonvalues import JsonObject, canonical, storable
 
 logger = logging.getLogger(__name__)
 MAX_RESULT_BYTES = 256 * 1024
+CHECK_S = 5
 
 
 class _Seal:
@@ -150,7 +151,11 @@ def _receipt(value: Any, tool: Tool) -> Outcome:
     """Return the result, or a notice in its place where it has not the declared shape: the call has run."""
     if tool.output_schema is None:
         return Outcome(ok=True, value=value)
-    problems = arguments.problems(tool.output_schema, value)
+    schema = tool.output_schema
+    try:
+        problems = within(CHECK_S, lambda: arguments.problems(schema, value))
+    except TimeoutError:
+        problems = [{"at": "/", "message": f"could not be checked within {CHECK_S} s"}]
     if not problems:
         return Outcome(ok=True, value=value)
     notice = f"{tool.name} ran; its result has not the declared shape and was withheld."

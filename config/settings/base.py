@@ -249,6 +249,7 @@ OPENAI_BASE_URL = ENV.openai_base_url
 OPENAI_MODEL = ENV.openai_model
 MODEL_TIMEOUT_S = ENV.model_timeout_s
 MODEL_MAX_ATTEMPTS = 3
+TENANT_MAX_RUNS = ENV.tenant_max_runs
 RUN_LEASE_S = 20
 RUN_HEARTBEAT_S = 5
 RUN_MAX_STEPS = 100

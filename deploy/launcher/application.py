@@ -18,20 +18,17 @@ def start(stack: Stack) -> None:
     prepare(stack)
     with step("Starting web, worker and beat"):
         web = _start_web(stack)
-        worker = (
-            "worker",
-            "-P",
-            "threads",
-            "-c",
-            str(WORKER_THREADS),
-            "--without-mingle",
-            "--without-gossip",
-        )
-        stack.start_python("worker", (*_celery(*worker), "-l", "WARNING"), marker="celery")
+        start_worker(stack)
         schedule = str(stack.state.directory / "beat-schedule")
         stack.start_python("beat", (*_celery("beat", "-s", schedule), "-l", "WARNING"), marker="celery")
         stack.children.wait_until(lambda: is_ready(stack.port), child=web, timeout_s=READY_S)
     stack.publish()
+
+
+def start_worker(stack: Stack) -> Child:
+    """Start a worker; it boots while others go on."""
+    worker = ("worker", "-P", "threads", "-c", str(WORKER_THREADS), "--without-mingle", "--without-gossip")
+    return stack.start_python("worker", (*_celery(*worker), "-l", "WARNING"), marker="celery")
 
 
 def prepare(stack: Stack) -> None:

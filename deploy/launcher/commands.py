@@ -13,7 +13,7 @@ from launcher.console import say
 from launcher.errors import AlreadyRunningError, LauncherError
 from launcher.interrupts import foreground
 from launcher.leftovers import stop_everything, stop_leftovers
-from launcher.processes import tail
+from launcher.processes import describe_exit, tail
 from launcher.project import Project
 from launcher.state import State
 
@@ -47,7 +47,9 @@ def demo(project: Project, _arguments: Sequence[str]) -> int:
             try:
                 application.start(running)
                 print(application.welcome(port), flush=True)
+                restarts = Restarts()
                 while True:
+                    restarts.look_after(running)
                     running.children.check()
                     time.sleep(0.2)
             except KeyboardInterrupt:
@@ -166,6 +168,25 @@ def chaos(project: Project, arguments: Sequence[str]) -> int:
     _prepare(project, "dev")
     command = [str(project.python), "-m", "benchmarks.chaos", *arguments]
     return foreground(command, env=environment.merge(project, os.environ, {}), cwd=project.root)
+
+
+class Restarts:
+    """Starts the demo's worker again when it dies: its runs go on, which is the point of the product."""
+
+    AT_MOST = 5
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def look_after(self, running: stack.Stack) -> None:
+        """Replace a worker that was killed; one that dies again and again is left to end the demo."""
+        for child in running.children.running:
+            if child.program.name == "worker" and child.has_ended() and self.done < self.AT_MOST:
+                self.done += 1
+                say(f"The worker {describe_exit(child.popen.wait())}; starting another, its runs go on.")
+                running.children.forget(child)
+                application.start_worker(running)
+                return
 
 
 COMMANDS: dict[str, Command] = {

@@ -39,7 +39,9 @@ class _Batch:
 
     def put(self, write: _Write) -> None:
         """Collect a write; a row that is in the batch already is written once, as it stands at the end."""
-        self.writes.setdefault((write.row._meta.db_table, write.row.pk), write)
+        first = self.writes.setdefault((write.row._meta.db_table, write.row.pk), write)
+        if first.row is not write.row or not set(write.fields) <= set(first.fields):
+            raise TypeError("A row is written twice in one batch, as two objects or with other fields.")
 
     def flush(self) -> None:
         """Send everything; raise StaleTransition if a guarded row was no longer as expected."""

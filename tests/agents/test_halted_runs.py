@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel, DecisionVerb, Response
 from tenants.kernel.context import platform_context, schema_tenant, tenant_context
+from tenants.kernel.errors import StaleTransition
 from tenants.tenancy.models import PlatformHalt
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.xdist_group("halted-runs")  # its database is made once
 
 Start = Callable[..., Run]
 Work = Callable[..., Run]
+OVER = LATER + timedelta(seconds=60)
 SAID = "Kill switch: stop (by oscar)"
 
 
@@ -192,7 +195,8 @@ class TestTripped:
         model.script(calls(("strike", {})), text("Done."))
         run = start("go")
         trip()
-        operations.resume(run=run, user=oscar, now=NOW)
+        with pytest.raises(StaleTransition, match="kill switch"):
+            operations.resume(run=run, user=oscar, now=NOW)
         assert work(run).status == "paused"
         assert (probe.entered, model.requests) == ([], [])
 
@@ -229,10 +233,26 @@ class TestStartsNothingElse:
         monkeypatch.setattr(probes.strike, "spec", replace(spec_of("strike"), probe=not_there))
         run = start("go")
         crashes(run, work)
-        run = work(run, at=LATER)
+        run = work(run, at=OVER)
         assert (seen(run), entered(probe)) == (("paused", SAID), ["strike"])
         lift()
-        assert work(run, at=LATER).status == "succeeded"
+        assert work(run, at=OVER).status == "succeeded"
+        assert entered(probe) == ["strike", "strike"]
+
+    def test_nor_while_the_lost_call_may_still_run(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model.script(calls(("strike", {})), text("Done."))
+        monkeypatch.setattr(
+            probes.strike, "spec", replace(spec_of("strike"), probe=lambda context: Happened.NO)
+        )
+        run = start("go")
+        crashes(run, work)
+        run = work(run, at=LATER)
+        assert (run.status, entered(probe)) == ("queued", ["strike"])
+        assert run.wake_at is not None
+        assert run.wake_at >= NOW + timedelta(seconds=60), "the tool's time-out, counted from its claim"
+        assert work(run, at=OVER).status == "succeeded"
         assert entered(probe) == ["strike", "strike"]
 
     def test_no_fallback_model(self, model: FakeModel, start: Start, work: Work) -> None:

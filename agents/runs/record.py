@@ -1,0 +1,60 @@
+"""What is on record about a tool step: its tool, its review, the action as it was permitted."""
+
+from datetime import datetime
+from typing import Any
+
+from agents.runs.hold import Hold
+from agents.runs.models import Step
+from agents.tools.models import Tool
+from governance.audit.models import AuditEvent
+from governance.policies.models import PolicyDecision
+from governance.types import Decision, Effect, PolicyRequest
+from hitl.reviews.models import Review
+from tenants.kernel import prepared
+from tenants.kernel.context import require_schema
+
+
+def tool_of(hold: Hold, step: Step) -> Tool | None:
+    """Return the tool's row: one that the run began with, or the fallback of one. The gate asks for rights."""
+    if step.name not in hold.run.snapshot["tools"] and "instead_of" not in step.request:
+        return None
+    return prepared.first(Tool, "name = %s", [step.name])
+
+
+def review_of(step: Step) -> Review:
+    """Return the last review about the step."""
+    return Review.objects.filter(step_id=step.pk).latest("id")
+
+
+def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) -> PolicyRequest:
+    """Return the action that the gate is asked about."""
+    return PolicyRequest(
+        tenant=require_schema(),
+        user=hold.user_ref(),
+        agent=hold.agent,
+        tool=tool.ref(),
+        arguments=arguments,
+        run=hold.run_ref(step),
+    )
+
+
+def claimed(step: Step) -> tuple[PolicyRequest, datetime]:
+    """Return the action exactly as it was last permitted, and when its permit was used."""
+    permits = PolicyDecision.objects.filter(step_id=step.pk, effect=Effect.PERMIT)
+    permit = permits.latest("id")
+    return PolicyRequest.from_json(permit.request), permit.consumed_at or permit.at
+
+
+def is_reported(step: Step, decision: Decision) -> bool:
+    """Tell whether the audit log says what this permit led to: a commit may go through and yet seem to fail."""
+    outcomes = AuditEvent.objects.filter(
+        step_id=step.pk, action__in=["tool.succeeded", "tool.failed", "tool.unknown"]
+    )
+    return outcomes.filter(body__decision_id=str(decision.id)).exists()
+
+
+def as_told(step: Step, failure: dict[str, Any]) -> dict[str, Any]:
+    """Add what the agent must know when an earlier attempt of the call had an unknown outcome."""
+    if not step.request.get("was_unknown"):
+        return failure
+    return {**failure, "note": "An earlier attempt of this call may have taken effect; do not repeat it."}
