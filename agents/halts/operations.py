@@ -120,19 +120,33 @@ def pause_for_halt(halt: Halt, *, now: datetime) -> int:
 
 
 def _record_paused(runs: list[UUID], halt: Halt, *, reason: str, at: datetime) -> None:
-    told = Run.objects.filter(pk__in=runs).select_related("requester")
-    told = told.only("agent_id", "snapshot", "trace_id", "requester__username").order_by("pk")
     body: JsonObject = {"reason": reason, "halt": str(halt.pk)}
+    actor = _actor(halt.by)
     entries = [
-        entry(run, "run.paused", at=at, actor=_actor(halt.by), outcome="paused", body=body) for run in told
+        entry(run, "run.paused", at=at, actor=actor, outcome="paused", body=body) for run in _told(runs)
     ]
     if entries:
         audit.record(*entries)
 
 
+def _record_resumed(runs: list[UUID], *, at: datetime) -> None:
+    body: JsonObject = {"reason": "No kill switch stands over the run any more."}
+    entries = [entry(run, "run.resumed", at=at, body=body) for run in _told(runs)]
+    if entries:
+        audit.record(*entries)
+
+
+def _told(runs: list[UUID]) -> QuerySet[Run]:
+    """Return of the runs what an event tells."""
+    told = Run.objects.filter(pk__in=runs).select_related("requester")
+    return told.only("agent_id", "snapshot", "trace_id", "requester__username").order_by("pk")
+
+
 @transaction.atomic
 def resume_unhalted(now: datetime) -> int:
     """Let runs that kill switches had paused go on where none stands any more; return how many.
+
+    The first 100 get an event each.
 
     They go back to the queue, or to waiting for people if their review is still undecided. Called when
     a halt is lifted and by the sweeper, for halts of the platform and for runs that a worker paused
@@ -150,6 +164,7 @@ def resume_unhalted(now: datetime) -> int:
     moved += paused.exclude(pk__in=waiting).update(status=Run.Status.QUEUED, **changes)
     for pk in [pk for pk in found if pk not in waiting][:RING_AT_ONCE]:
         ring(Run(pk=pk))
+    _record_resumed(found[:MAX_RUN_EVENTS], at=now)
     _publish_runs(found)
     return moved
 
