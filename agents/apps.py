@@ -29,7 +29,7 @@ class AgentsConfig(AppConfig):
         use = ["agents.execute_agent", "agents.execute_tool", "agents.cancel_run", "agents.pause_run"]
         use += ["agents.add_halt", "agents.lift_halt", "agents.change_circuit"]
         manage = ["agents.add_agent", "agents.change_agent", "agents.change_tool"]
-        manage += ["agents.add_circuit", "agents.add_concurrencycap", "agents.change_concurrencycap"]
+        manage += ["agents.add_concurrencycap", "agents.change_concurrencycap"]
         manage += ["agents.delete_concurrencycap"]
         manage += ["agents.add_tool", "agents.add_toolserver", "agents.change_toolserver"]
         manage += [f"agents.{verb}_toolsecret" for verb in ("view", "add", "change", "delete")]

@@ -13,6 +13,7 @@ from guardian.shortcuts import get_objects_for_user
 from rest_framework.generics import get_object_or_404
 
 from agents.catalog.models import Agent
+from agents.halts import standing
 from agents.runs import engine, operations
 from agents.runs.models import Run
 from governance.audit.models import AuditEvent
@@ -76,6 +77,8 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
         ],
         "pending": [review for review in asked if review.status == Review.Status.PENDING],
         "next_try": steps[-1].attempts + 1 if steps else 1,
+        "halted": _is_halted(item),
+        "circuit": _circuit(item),
         **_may(item, request.user),
     }
     template = "dashboard/_run.html" if request.headers.get("HX-Request") else "dashboard/run.html"
@@ -111,8 +114,22 @@ def _may(run: Run, user: Any) -> dict[str, bool]:
     return {
         "may_cancel": alive and (mine or user.has_perm("agents.cancel_run")),
         "may_pause": may_pause and not paused,
-        "may_resume": may_pause and paused,
+        "may_resume": may_pause and paused and not _is_halted(run),
     }
+
+
+def _is_halted(run: Run) -> bool:
+    """Tell whether a kill switch paused the run: then lifting it lets the run go on, and nothing else."""
+    return run.status == Run.Status.PAUSED and run.pause_reason.startswith(standing.PREFIX)
+
+
+def _circuit(run: Run) -> dict[str, str] | None:
+    """Return kind and name of the part whose circuit the run waits for, if it waits for one."""
+    what, _, part = run.waits_for.partition(":")
+    if what != "circuit":
+        return None
+    kind, _, name = part.partition(":")
+    return {"kind": kind, "name": name}
 
 
 def _home(request: HttpRequest) -> dict[str, Any]:

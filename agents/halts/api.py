@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from agents.catalog.models import Agent
 from agents.halts import operations, standing
-from agents.halts.models import Halt
+from agents.halts.models import Halt, platform_standing
 from governance.access.idempotency import once
+from tenants.kernel.api import CursorPage
 
 
 class KillSwitchSerializer(serializers.ModelSerializer[Halt]):
@@ -62,12 +63,51 @@ class KillSwitchFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyp
         fields: list[str] = []
 
 
+class PlatformSwitchSerializer(serializers.Serializer[Any]):
+    """A kill switch of the platform over this tenant; nobody here can lift it."""
+
+    scope = serializers.CharField(default="platform")
+    reason = serializers.CharField()
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class KillSwitchPage(CursorPage):
+    """A page of the tenant's switches; `platform` has those of the platform that stand over it now."""
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Add what the platform has stopped, whatever the filters and on each page."""
+        response: Response = super().get_paginated_response(data)
+        response.data["platform"] = PlatformSwitchSerializer(platform_standing(), many=True).data
+        return response
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe the page with its additional member."""
+        described: dict[str, Any] = super().get_paginated_response_schema(schema)
+        text = {"type": "string"}
+        described["properties"]["platform"] = {
+            "type": "array",
+            "description": "Switches of the platform that stand over this tenant; nobody here can lift them.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "scope": {**text, "enum": ["platform"]},
+                    "reason": text,
+                    "by": text,
+                    "at": {**text, "format": "date-time"},
+                },
+            },
+        }
+        return described
+
+
 class KillSwitchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Halt]):
-    """Kill switches of this tenant, newest first. The platform's own are not among them."""
+    """Kill switches of this tenant, newest first; the platform's that stand over it are beside them."""
 
     required_permission: Any = {"GET": "agents.view_halt", "POST": operations.TRIP}
     queryset = Halt.objects.select_related("by", "lifted_by")
     serializer_class = KillSwitchSerializer
+    pagination_class = KillSwitchPage
     filterset_class = KillSwitchFilter
 
     @extend_schema(request=TripInput, responses={201: KillSwitchSerializer})

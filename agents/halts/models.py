@@ -17,14 +17,20 @@ class HaltQuerySet(models.QuerySet["Halt"]):
         """Return those that nobody has lifted."""
         return self.filter(lifted_at=None)
 
-    def over_everything(self) -> list[tuple[str, str]]:
-        """Return the reason and the name behind each switch over all agents here, the platform's too.
+    def over_everything(self) -> list[tuple[str, str, str]]:
+        """Return scope (tenant or platform), reason and name behind each switch over all agents here.
 
         One query.
         """
-        own = self.standing().filter(agent=None).order_by().values_list("reason", "by__username")
-        platforms = PlatformHalt.objects.filter(schema__in=["", require_schema()], lifted_at=None)
-        return list(own.union(platforms.order_by().values_list("reason", "by"), all=True))
+        own = self.standing().filter(agent=None).order_by().annotate(scope=models.Value("tenant"))
+        platforms = platform_standing().order_by().annotate(scope=models.Value("platform"))
+        told = own.values_list("scope", "reason", "by__username")
+        return list(told.union(platforms.values_list("scope", "reason", "by"), all=True))
+
+
+def platform_standing() -> models.QuerySet[PlatformHalt]:
+    """Return the platform's switches that stand over this tenant, newest first."""
+    return PlatformHalt.objects.filter(schema__in=["", require_schema()], lifted_at=None).order_by("-id")
 
 
 class Halt(Identified):

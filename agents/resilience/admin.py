@@ -24,16 +24,13 @@ class CircuitAdmin(OperationsAdmin, ConfigAdmin):
     list_display = ["name", "kind", "state_label", "failures", "opened", *THRESHOLDS]
     list_filter = ["state", "kind"]
     search_fields = ["name"]
+    readonly_fields = ["kind", "name", "state_label", "failures", "successes", "opened"]
+    fields = [*readonly_fields, *THRESHOLDS]
     buttons = (RESET,)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Ask for a part and its thresholds; show the state of one that exists."""
-        state = ["state_label", "failures", "successes", "opened"] if obj else []
-        return ["kind", "name", *state, *THRESHOLDS]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Fix the part once the circuit exists."""
-        return ["kind", "name", "state_label", "failures", "successes", "opened"] if obj else []
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: the first failure of a part makes its circuit."""
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: reset it instead."""
@@ -45,7 +42,7 @@ class CircuitAdmin(OperationsAdmin, ConfigAdmin):
 
     def save_model(self, request: HttpRequest, obj: Circuit, form: Any, change: bool) -> None:
         """Write the thresholds alone, or a state that a worker has changed meanwhile would be lost."""
-        obj.save(update_fields=THRESHOLDS if change else None)
+        obj.save(update_fields=THRESHOLDS)
 
     def reset(self, request: HttpRequest, circuit: Circuit) -> str:
         """Close it by hand."""

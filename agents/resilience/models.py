@@ -19,7 +19,7 @@ class PartKind(models.TextChoices):
 
 
 def ensure_part(kind: str, name: str) -> None:
-    """Raise ValidationError unless there is such a part: a breaker or a cap of nothing protects nothing."""
+    """Raise ValidationError unless there is such a part: a cap of nothing protects nothing."""
     match kind:
         case PartKind.TOOL if not Tool.objects.filter(name=name).exists():
             known = ", ".join(Tool.objects.order_by("name").values_list("name", flat=True))
@@ -32,7 +32,7 @@ def ensure_part(kind: str, name: str) -> None:
 
 
 class Circuit(Identified):
-    """A breaker before a tool or a model provider. It has a row once something failed, or an admin made one."""
+    """A breaker before a tool or a model provider. It has a row once something failed."""
 
     class State(models.TextChoices):
         CLOSED = "closed"
@@ -61,9 +61,7 @@ class Circuit(Identified):
         return f"{self.kind}:{self.name}"
 
     def clean(self) -> None:
-        """Refuse a part that is not there, and thresholds under one."""
-        if self._state.adding:
-            ensure_part(self.kind, self.name)
+        """Refuse thresholds under one."""
         low = [field for field in ("fail_after", "retry_after_s", "close_after") if getattr(self, field) == 0]
         if low:
             raise ValidationError(dict.fromkeys(low, "At least 1."))

@@ -11,8 +11,8 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def standing_halts(context: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return why, and by whom, all agents of this tenant are stopped, to those who may know. One query."""
+def standing_halts(context: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return scope, reason and name behind what stops all agents here, to those who may know. One query."""
     request = context.get("request")
     if request is None or current_schema() in {None, PUBLIC} or not request.user.has_perm("agents.view_halt"):
         return []

@@ -36,7 +36,7 @@ class ReviewAdmin(EvidenceAdmin):
     @admin.display(description="About")
     def about(self, review: Review) -> str:
         """Return the beginning of what it is about; the review page shows it whole."""
-        return inert(gist(review, limit=80))
+        return inert(gist(review, limit=120))
 
     @display(description="Risk", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def risk_label(self, review: Review) -> str:

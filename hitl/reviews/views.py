@@ -1,6 +1,7 @@
 """The review page; the admin and the dashboard share it."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +13,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.generics import get_object_or_404
 
 from governance.audit.models import AuditEvent
+from governance.policies.models import PolicyDecision
+from governance.types import Effect
 from hitl.reviews import operations, quorum
 from hitl.reviews.forms import ArgumentsForm
 from hitl.reviews.models import Review
@@ -110,6 +113,15 @@ def _argument(item: Review, name: str) -> dict[str, Any]:
     }
 
 
+def _sent(item: Review) -> datetime | None:
+    """Return when the call whose outcome is asked about was sent: its permit was used then."""
+    if item.kind != Review.Kind.OUTCOME:
+        return None
+    permits = PolicyDecision.objects.filter(run_id=item.run_id, step_id=item.step_id, effect=Effect.PERMIT)
+    used = permits.filter(consumed_at__lte=item.created_at).order_by("-consumed_at")
+    return used.values_list("consumed_at", flat=True).first()
+
+
 def _next(request: HttpRequest) -> Review | None:
     """Return what the reviewer may decide after this one."""
     if not request.user.has_perm(operations.DECIDE):
@@ -141,6 +153,7 @@ def _context(
             name: value for name, value in item.evidence.items() if name not in SHOWN_APART and value
         },
         "approvals": quorum.approvals(item.ballots(), digest=item.digest),
+        "sent_at": _sent(item),
         "remaining_s": int(item.remaining(now).total_seconds()),
         "effect": AuditEvent.objects.filter(
             step_id=item.step_id, action__in=["tool.succeeded", "tool.failed"]

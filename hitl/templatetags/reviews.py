@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from hitl.reviews.models import Review
-from tenants.templatetags.display import one_line, words
+from tenants.templatetags.display import cut, one_line, words
 
 register = template.Library()
 
@@ -33,8 +33,8 @@ def headline(review: Review) -> str:
 
 @register.filter
 def gist(review: Review, limit: int = 160) -> str:
-    """Return what a review is about as one line: the call's arguments, or what went wrong with a run."""
+    """Return what a review is about as one line: the call's arguments, or what was asked and the error."""
     if review.kind != Review.Kind.HANDOFF:
         return one_line(review.ordered_arguments, limit=limit)
-    line = " ".join(review.reason.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    asked = cut(" ".join(str(review.evidence.get("query", "")).split()), limit // 3)
+    return one_line({"asked": asked, "error": review.reason}, limit=limit)

@@ -117,8 +117,12 @@ def extent(text: str) -> str:
 def one_line(arguments: dict[str, Any], limit: int = 160) -> str:
     """Return the arguments as one line for lists, cut with a mark."""
     parts = (f"{name}: {_flat(value)}" for name, value in arguments.items())
-    line = " · ".join(parts)
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    return cut(" · ".join(parts), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the text, or its beginning with a mark, `limit` characters long."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _flat(value: Any) -> str:
@@ -169,7 +173,13 @@ def took(start: datetime | None, end: datetime | None) -> str:
     """Return how long something took; empty while it runs."""
     if start is None or end is None:
         return ""
-    seconds = (end - start).total_seconds()
+    return lasted((end - start).total_seconds() * 1000)
+
+
+@register.simple_tag
+def lasted(milliseconds: float) -> str:
+    """Return how long something took, given in milliseconds."""
+    seconds = milliseconds / 1000
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < MINUTE else duration(seconds)

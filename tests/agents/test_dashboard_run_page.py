@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 
 from agents.runs.models import Run, Step
-from governance.types import RunRef, UserRef
+from governance.types import Risk, RunRef, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel.models import uuid7
-from tests.governance.samples import NOW
+from tests.governance.samples import NOW, proposal
 
 Page = Callable[..., str]
 
@@ -57,6 +57,19 @@ class TestWaiting:
         shown = page(wake_at=NOW + timedelta(seconds=5))
         assert "09:30:05 UTC</time>, try 2" in shown
 
+    @pytest.mark.parametrize(
+        ("part", "named"),
+        [("tool:refund_order", "<code>refund_order</code>"), ("provider:default", "the model provider")],
+    )
+    def test_for_a_circuit_says_whose_and_until_when(
+        self, run: Run, page: Page, part: str, named: str
+    ) -> None:
+        add(run, "tool", "refund_order", "planned")
+        shown = page(waits_for=f"circuit:{part}", wake_at=NOW + timedelta(seconds=60))
+        assert f"Waits for the circuit of {named}" in shown
+        assert "09:31:00 UTC</time>" in shown
+        assert "The last try failed" not in shown
+
     def test_for_a_slot_says_of_what(self, page: Page) -> None:
         assert "<code>tool:refund_order</code>" in page(waits_for="tool:refund_order")
 
@@ -85,7 +98,59 @@ class TestWaiting:
         assert "See the hand-off" in page()
 
 
+class TestPaused:
+    BY_A_SWITCH = "Kill switch: it refunds twice (by oscar)"
+
+    def test_by_a_kill_switch_goes_on_when_it_is_lifted(self, page: Page) -> None:
+        shown = page("alice", status="paused", pause_reason=self.BY_A_SWITCH)
+        assert "It goes on when the kill switch is lifted." in shown
+        assert 'href="/admin/agents/halt/"' in shown
+        assert "until somebody resumes it" not in shown
+        assert "/resume/" not in shown
+        assert "/cancel/" in shown
+
+    def test_by_a_kill_switch_leads_there_who_may_see_it(self, page: Page, person: Any) -> None:
+        type(person("bob")).objects.filter(username="bob").update(is_staff=False)
+        shown = page("bob", status="paused", pause_reason=self.BY_A_SWITCH)
+        assert "It goes on when the kill switch is lifted." in shown
+        assert "/admin/agents/halt/" not in shown
+
+    def test_by_a_person_waits_to_be_resumed(self, page: Page) -> None:
+        shown = page("alice", status="paused", pause_reason="lunch")
+        assert "until somebody resumes it" in shown
+        assert "/resume/" in shown
+
+
 class TestSteps:
+    def test_tell_how_long_the_call_took_not_how_long_people_did(self, run: Run, page: Page) -> None:
+        ended = NOW + timedelta(hours=2)
+        add(run, "tool", "refund_order", "succeeded", result={"content": "x", "ms": 340}, finished_at=ended)
+        add(run, "tool", "refund_order", "rejected", result={"content": "x"}, finished_at=ended)
+        shown = page()
+        assert "<span>340 ms</span>" in shown
+        assert "2 h" not in shown
+
+    def test_lead_to_the_approval_and_to_the_question_after_it(
+        self, run: Run, page: Page, agent: Any, oscar: Any
+    ) -> None:
+        step = add(run, "tool", "refund_order", "unknown")
+        request = proposal(agent=agent, user=oscar)
+        for kind, status in (("tool_call", "approved"), ("outcome", "pending")):
+            review = reviews.ask_outcome(
+                request=request,
+                risk=Risk.HIGH,
+                required=1,
+                message="lost",
+                evidence={},
+                expires_at=NOW + timedelta(hours=1),
+                now=NOW,
+            )
+            mine = {"run_id": run.pk, "step_id": step.pk, "kind": kind, "status": status}
+            Review.objects.filter(pk=review.pk).update(**mine)
+        shown = page("bob", status="waiting")
+        assert ">See who approved it</a>" in shown
+        assert ">Open the question whether it happened</a>" in shown
+
     def test_tell_how_often_they_were_tried(self, run: Run, page: Page) -> None:
         add(run, "tool", "lookup_order", "succeeded", attempts=1, result={"content": "x"})
         assert "tried" not in page()

@@ -257,14 +257,18 @@ class TestCircuits:
         circuit.refresh_from_db()
         assert (circuit.fail_after, circuit.state, circuit.failures) == (7, "closed", 1)
 
-    def test_are_made_for_tools_that_exist(self, browse: Browse, alice: Any) -> None:
-        given = {"kind": "tool", "fail_after": 2, "retry_after_s": 1, "close_after": 1}
-        refused = browse(alice).post(f"{CIRCUITS}add/", {**given, "name": "refnud_order"})
-        assert "There is no tool" in refused.content.decode()
-        refused = browse(alice).post(f"{CIRCUITS}add/", {**given, "name": "send_email", "fail_after": 0})
+    def test_have_no_threshold_under_one(self, browse: Browse, circuit: Circuit, oscar: Any) -> None:
+        given = {"fail_after": 0, "retry_after_s": 30, "close_after": 1}
+        refused = browse(oscar).post(page(circuit, at=CIRCUITS), given)
         assert "At least 1." in refused.content.decode()
-        assert browse(alice).post(f"{CIRCUITS}add/", {**given, "name": "send_email"}).status_code == 302
-        assert Circuit.objects.get().fail_after == 2
+        circuit.refresh_from_db()
+        assert circuit.fail_after == 5
+
+    def test_are_not_added(self, browse: Browse, circuit: Circuit, alice: Any) -> None:
+        client = browse(alice)
+        assert client.get(f"{CIRCUITS}add/").status_code == 403
+        assert f"{CIRCUITS}add/" not in client.get(CIRCUITS).content.decode()
+        assert "_addanother" not in client.get(page(circuit, at=CIRCUITS)).content.decode()
 
     def test_are_not_deleted(self, browse: Browse, circuit: Circuit, alice: Any) -> None:
         assert (
@@ -337,7 +341,19 @@ class TestBanner:
             platform.trip(schema=schema, reason="incident", by=paula, now=NOW)
         shown = browse(alice).get("/").content.decode()
         assert (self.SAID in shown) is stops
-        assert ("(by paula)" in shown) is stops
+        assert ("(by paula). The platform did this" in shown) is stops
+        assert HALTS not in shown
+
+    def test_leads_those_with_the_right_to_the_kill_switches(
+        self, browse: Browse, alice: Any, person: Any
+    ) -> None:
+        operations.trip(agent=None, reason="ours", by=alice, now=NOW)
+        assert f'<a href="{HALTS}">' in browse(alice).get("/").content.decode()
+        vera = person("vera")
+        User.objects.filter(pk=vera.pk).update(is_staff=False)
+        shown = browse(vera).get("/").content.decode()
+        assert self.SAID in shown
+        assert HALTS not in shown
 
     def test_is_not_there_for_other_tenants_or_strangers(
         self, browse: Browse, alice: Any, charlie: Any, as_grace: Client

@@ -124,6 +124,18 @@ class TestList:
         results = client.get(f"{SWITCHES}?standing=true").json()["results"]
         assert [one["id"] for one in results] == [str(standing.pk)]
 
+    @pytest.mark.parametrize(("schema", "covers"), [("", True), ("acme", True), ("globex", False)])
+    def test_tells_what_the_platform_has_stopped(
+        self, client_of: ClientOf, globex_tenant: Any, person: Any, schema: str, covers: bool
+    ) -> None:
+        with platform_context():
+            PlatformHalt.objects.create(schema=schema, reason="incident", by="paula", at=NOW)
+            PlatformHalt.objects.create(schema="acme", reason="over", by="paula", lifted_at=NOW)
+        told = client_of(person("vera")).get(f"{SWITCHES}?standing=true").json()
+        expected = {"scope": "platform", "reason": "incident", "by": "paula", "at": "2026-03-02T09:30:00Z"}
+        assert told["platform"] == ([expected] if covers else [])
+        assert told["results"] == []
+
 
 class TestCircuits:
     def test_are_listed_and_reset(self, client_of: ClientOf, oscar: Any) -> None:

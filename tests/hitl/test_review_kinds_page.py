@@ -8,7 +8,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from governance.policies.models import PolicyDecision
 from hitl.reviews.models import Review
+from hitl.templatetags.reviews import gist
+from tenants.kernel.models import uuid7
 
 Make = Callable[..., Review]
 HIDING = "<b>paid\u202e</b>"
@@ -74,6 +77,27 @@ class TestOutcomePage:
         page = html(as_bob, ask())
         assert "exactly as they were sent" in page
         assert "arrived broken" in page
+
+    def test_shows_when_it_was_sent_and_its_key(self, as_bob: Client, ask: Make) -> None:
+        review = now_pending(ask())
+        sent = {"run_id": review.run_id, "step_id": review.step_id, "digest": review.digest}
+        for at in (review.created_at - timedelta(minutes=7), review.created_at + timedelta(minutes=1)):
+            PolicyDecision.objects.create(
+                id=uuid7(), at=at, effect="permit", request={}, reasons=[], consumed_at=at, **sent
+            )
+        page = html(as_bob, review)
+        assert "<dt>Sent</dt>" in page
+        assert "2026-03-02 09:23:00 UTC" in page
+        assert "09:31:00" not in page
+        assert f"<dd><code>{review.step_id}</code></dd>" in page
+
+    def test_does_not_speak_of_a_second_call_once_it_is_settled(
+        self, as_bob: Client, ask: Make, bob: Any, say: Any
+    ) -> None:
+        review = now_pending(ask())
+        assert "A second call would be exactly this one" in html(as_bob, review)
+        say(review, bob, "it_happened", message="seen")
+        assert "A second call" not in html(as_bob, review)
 
     @pytest.mark.parametrize(("verb", "status"), [("it_happened", "answered"), ("it_did_not", "answered")])
     def test_takes_the_answer(self, as_bob: Client, ask: Make, verb: str, status: str) -> None:
@@ -202,7 +226,14 @@ class TestLists:
             page = as_bob.get(face).content.decode()
             assert "Did this happen? Refund order" in page
             assert "A run needs a person" in page
-            assert "lookup_order failed 3 times" in page
+            assert "asked: where is my order? · error: lookup_order failed 3 times" in page
+
+    def test_cut_what_was_asked_and_keep_the_error(self, hand_off: Make) -> None:
+        review = hand_off()
+        review.evidence["query"] = "please " * 100
+        line = gist(review)
+        assert line.endswith("… · error: lookup_order failed 3 times")
+        assert len(line) <= 160
 
     def test_show_what_people_answered(self, as_bob: Client, ask: Make, bob: Any, say: Any) -> None:
         say(ask(), bob, "it_happened", message="seen")
