@@ -111,10 +111,11 @@ def _may(run: Run, user: Any) -> dict[str, bool]:
     alive = run.status not in Run.ENDED
     may_pause = alive and (mine or user.has_perm("agents.pause_run"))
     paused = run.status == Run.Status.PAUSED or run.pause_requested
+    may_undo = run.paused_by in {"", user.username} or user.has_perm("agents.pause_run")
     return {
         "may_cancel": alive and (mine or user.has_perm("agents.cancel_run")),
         "may_pause": may_pause and not paused,
-        "may_resume": may_pause and paused and not _is_halted(run),
+        "may_resume": may_pause and paused and may_undo and not _is_halted(run),
     }
 
 

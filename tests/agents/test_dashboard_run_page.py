@@ -120,6 +120,16 @@ class TestPaused:
         assert "until somebody resumes it" in shown
         assert "/resume/" in shown
 
+    @pytest.mark.parametrize(
+        ("by", "who", "may"), [("bob", "bob", True), ("alice", "bob", False), ("alice", "oscar", True)]
+    )
+    def test_by_somebody_else_is_resumed_by_them_or_an_operator(
+        self, page: Page, person: Any, by: str, who: str, may: bool
+    ) -> None:
+        shown = page(who, requester=person("bob"), status="paused", pause_reason="lunch", paused_by=by)
+        assert f"until {by} or an operator resumes it" in shown
+        assert ("/resume/" in shown) is may
+
 
 class TestSteps:
     def test_tell_how_long_the_call_took_not_how_long_people_did(self, run: Run, page: Page) -> None:
