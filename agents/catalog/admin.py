@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 from guardian.admin import GuardedModelAdminMixin
 
 from agents.blueprints import registry
@@ -12,6 +13,23 @@ from agents.catalog import operations
 from agents.catalog.models import Agent
 from tenants.kernel.admin import Checkboxes, ConfigAdmin, Select, Textarea
 from tenants.kernel.errors import DomainError
+
+SETTINGS = {
+    "instructions": "what the model is told before each request",
+    "model": "the model that is asked; empty for the platform's default",
+    "fallback_models": "models asked in this order when that one does not answer, 5 at most",
+    "max_turns": "turns of the model in one run, 1 to 100; 20 if not given",
+    "fallback_answer": "what the person is told when everything failed; without it the run ends as failed",
+    "hand_off_after": "failures in a row after which a person takes over, 0 for never; 3 if not given",
+}
+
+
+class ToolChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # not generic at run time
+    """Tools by name; those that wait in quarantine say so."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return the name, and that no agent can use it yet."""
+        return f"{obj.name} (in quarantine)" if obj.quarantined else str(obj.name)
 
 
 class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -22,6 +40,10 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     class Meta:
         model = Agent
         fields = ["name", "blueprint", "config", "tools"]
+        field_classes = {"tools": ToolChoices}
+        help_texts = {
+            "config": format_html_join("", "<div><code>{}</code>: {}</div>", SETTINGS.items()),
+        }
         widgets = {"config": Textarea(attrs={"rows": 6}), "tools": Checkboxes}
 
     def clean(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from guardian.admin import GuardedModelAdminMixin
 
 from agents.tools import operations, secrets
@@ -16,12 +16,16 @@ from agents.tools.forms import HttpToolForm, SecretForm, ToolForm
 from agents.tools.models import Tool, ToolSecret, ToolServer
 from governance.types import EffectClass, Risk
 from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
+from tenants.kernel.jsonvalues import JsonObject
 from tenants.templatetags.display import inert, pretty
 
 USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
+QUARANTINE = ("quarantine_reason", "before_shown", "changes_shown")
 STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_version")
+
+BESIDE = """<strong>{}</strong><div class="beside"><div>Before{}</div><div>Now{}</div></div>"""
 
 
 class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
@@ -31,7 +35,7 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     list_filter = ["quarantined", "enabled", "risk", "effect", "source"]
     list_select_related = ["server"]
     search_fields = ["name", "description"]
-    readonly_fields = ["name", *SHOWN, *STATE]
+    readonly_fields = ["name", *SHOWN, *STATE, *QUARANTINE]
     actions_submit_line = ["confirm"]
 
     def get_form(self, request: HttpRequest, obj: Tool | None = None, **kwargs: Any) -> Any:
@@ -53,6 +57,7 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         use = USE if obj.quarantined else ("enabled", *USE)
         return [
             ("State", {"fields": state}),
+            *([("Why it is in quarantine", {"fields": QUARANTINE})] if obj.quarantined else []),
             ("What it is", {"fields": what}),
             ("How it may be used", {"fields": (*self._seen(request, obj), *use)}),
         ]
@@ -88,7 +93,10 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
             return
         row = Tool.objects.select_related("server").get(pk=obj.pk)
         if "tool" in form.cleaned_data:
+            seen = row.schema_version
             row = operations.change_http(row=row, tool=form.cleaned_data["tool"])
+            if row.schema_version != seen and not _is_confirming(request):
+                del given["risk"], given["effect"]  # they were chosen for the definition that was
         if row.quarantined:
             given.pop("enabled", None)
         row = operations.change(tool=row, changes=given, by=request.user, now=timezone.now())
@@ -118,6 +126,29 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         if tool.quarantined:
             return "In quarantine: agents cannot use it until somebody confirms its risk and effect below."
         return "Enabled" if tool.enabled else "Disabled"
+
+    @admin.display(description="In use before")
+    def before_shown(self, tool: Tool) -> str:
+        """Return with what risk and effect it was in use, and who had confirmed them."""
+        before = tool.before_quarantine
+        if not before:
+            return "Nobody has confirmed it yet."
+        who = f"confirmed by {before['confirmed_by']} at {before['confirmed_at']}"
+        who = who if before["confirmed_by"] else "not confirmed by a person"
+        return f"{before['risk']} risk, {before['effect']} effect, {who}. Choose both anew."
+
+    @admin.display(description="What changed")
+    def changes_shown(self, tool: Tool) -> str:
+        """Return each part of the definition that differs, the old beside the new, as text that does nothing."""
+        if not tool.before_quarantine:
+            return "-"
+        before, now = _parts(tool.before_quarantine), _parts(tool.declared)
+        differ = [
+            (name, _block(before[name]), _block(now[name])) for name in now if before[name] != now[name]
+        ]
+        if not differ:
+            return "Nothing that is stored here; if a server offers it, ask the server for its tools to see more."
+        return format_html_join("", BESIDE, differ)
 
     @admin.display(description="Confirmed")
     def confirmed(self, tool: Tool) -> str:
@@ -156,6 +187,24 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         """Return what a server says of its tool, as text that does nothing."""
         said = {name: tool.definition[name] for name in ("title", "annotations") if name in tool.definition}
         return _block(said) if said else "-"
+
+
+def _is_confirming(request: HttpRequest) -> bool:
+    return "agents_tool_confirm" in request.POST
+
+
+def _parts(declared: JsonObject) -> JsonObject:
+    """Return the parts of what a tool is by the name that people know, each once."""
+    repeated = {"name", "description", "inputSchema", "outputSchema"}
+    rest = {name: value for name, value in declared["definition"].items() if name not in repeated}
+    return {
+        "Description": declared["description"],
+        "Arguments": declared["parameters"],
+        "Result": declared["output_schema"],
+        "Request, or what its server declares": rest,
+        "Server": declared["server_url"],
+        "Credentials": declared["secrets"],
+    }
 
 
 def _block(value: Any) -> str:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.tools import operations, secrets
-from agents.tools.models import Tool, ToolSecret, ToolServer
+from agents.tools.models import MAX_ATTEMPTS, MAX_TIMEOUT_S, Tool, ToolSecret, ToolServer
 from agents.tools.operations import HttpTool
 from agents.tools.remote.endpoint import Endpoint
 from governance.access.idempotency import once
@@ -22,26 +22,40 @@ RISKS = [risk.value for risk in Risk]
 EFFECTS = [effect.value for effect in EffectClass]
 
 
+class QuarantineSerializer(serializers.Serializer[Any]):
+    """Why a tool is in quarantine; what was in use before with who confirmed it, and what it is now."""
+
+    why = serializers.CharField()
+    before = serializers.DictField(allow_null=True)
+    now = serializers.DictField()
+
+
 class ToolSerializer(serializers.ModelSerializer[Tool]):
     """A tool as this tenant allows it. `definition` is the endpoint, or what an MCP server declared."""
 
     server = serializers.CharField(source="server.name", default=None, read_only=True)
+    fallback = serializers.CharField(source="fallback.name", default=None, read_only=True)
+    quarantine = QuarantineSerializer(read_only=True, allow_null=True)
 
     class Meta:
         model = Tool
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
+            "quarantine",
             "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
-            "max_attempts", "schema_version",
+            "max_attempts", "fallback", "schema_version",
         ]  # fmt: skip
         read_only_fields = fields
 
 
 class Limits(serializers.Serializer[None]):
-    """How long and how often a call is tried."""
+    """How long and how often a call is tried, and which tool stands in for it."""
 
-    timeout_s = serializers.IntegerField(min_value=1, max_value=600, required=False)
-    max_attempts = serializers.IntegerField(min_value=1, max_value=20, required=False)
+    timeout_s = serializers.IntegerField(min_value=1, max_value=MAX_TIMEOUT_S, required=False)
+    max_attempts = serializers.IntegerField(min_value=1, max_value=MAX_ATTEMPTS, required=False)
+    fallback = serializers.SlugRelatedField(
+        slug_field="name", queryset=Tool.objects.all(), required=False, allow_null=True
+    )
 
 
 class ToolInput(Limits):
@@ -80,7 +94,7 @@ class ToolViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         "GET": "agents.view_tool", "POST": "agents.add_tool", "PATCH": "agents.change_tool",
     }  # fmt: skip
     http_method_names = ["get", "post", "patch", "head", "options"]
-    queryset = Tool.objects.select_related("server")
+    queryset = Tool.objects.select_related("server", "fallback")
     serializer_class = ToolSerializer
     pagination_class = CursorPage
     lookup_field = "name"

@@ -43,6 +43,9 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen"].initial = self.instance.schema_version
+        if "fallback" in self.fields:
+            others = Tool.objects.exclude(pk=self.instance.pk)
+            self.fields["fallback"].queryset = others  # type: ignore[attr-defined]  # a ModelChoiceField
         if "timeout_s" in self.fields:
             self.fields["timeout_s"].label = "Time-out (s)"
 

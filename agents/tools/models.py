@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, ToolRef
 from tenants.kernel import outbound
+from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import Identified
+
+MAX_TIMEOUT_S = 600
+MAX_ATTEMPTS = 10
 
 
 class ToolQuerySet(models.QuerySet["Tool"]):
@@ -36,9 +40,15 @@ class Tool(models.Model):
     effect = models.CharField(max_length=20, choices=[(effect.value, effect.value) for effect in EffectClass])
     enabled = models.BooleanField(default=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.PYTHON, editable=False)
-    timeout_s = models.PositiveIntegerField(default=60, help_text="Seconds until a call counts as timed out.")
+    timeout_s = models.PositiveIntegerField(
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_TIMEOUT_S)],
+        help_text=f"Seconds until a call counts as timed out, {MAX_TIMEOUT_S} at most.",
+    )
     max_attempts = models.PositiveSmallIntegerField(
-        default=3, help_text="Tries in all when a failure is transient and repeating is safe."
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_ATTEMPTS)],
+        help_text=f"Tries in all when a failure is transient and repeating is safe, {MAX_ATTEMPTS} at most.",
     )
     fallback = models.ForeignKey(
         "self",
@@ -73,6 +83,14 @@ class Tool(models.Model):
     quarantined = models.BooleanField(
         default=False, editable=False, help_text="Not usable until somebody confirms its risk and effect."
     )
+    quarantine_reason = models.CharField(max_length=200, blank=True, editable=False)
+    before_quarantine = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="While in quarantine: the definition that was in use, with its risk and effect, and who "
+        "had confirmed them when.",
+    )
     confirmed_at = models.DateTimeField(null=True, editable=False)
     confirmed_by = models.CharField(max_length=150, blank=True, editable=False)
 
@@ -86,7 +104,9 @@ class Tool(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse less risk, or an effect safer to repeat, than the tool's author declared."""
+        """Refuse itself as fallback, and less risk or a safer effect than the tool's author declared."""
+        if self.pk is not None and self.fallback_id == self.pk:
+            raise ValidationError({"fallback": "A tool cannot stand in for itself."})
         if self.source != self.Source.PYTHON or self.name not in REGISTRY:
             return
         declared = spec_of(self.name)
@@ -98,6 +118,30 @@ class Tool(models.Model):
             problems["effect"] = wanted.format(declared.effect)
         if problems:
             raise ValidationError(problems)
+
+    @property
+    def declared(self) -> JsonObject:
+        """Return what the tool is and where its calls go, as a person compares it."""
+        return {
+            "description": self.description,
+            "parameters": self.parameters,
+            "output_schema": self.output_schema,
+            "definition": self.definition,
+            "server_url": self.server.url if self.server else None,
+            "secrets": self.secrets,
+            "schema_version": self.schema_version,
+        }
+
+    @property
+    def quarantine(self) -> JsonObject | None:
+        """Return why it is in quarantine, what was in use before (None if nothing) and what it is now."""
+        if not self.quarantined:
+            return None
+        return {
+            "why": self.quarantine_reason,
+            "before": self.before_quarantine or None,
+            "now": self.declared,
+        }
 
     def ref(self) -> ToolRef:
         """Return the tool as governance sees it."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,18 +109,16 @@ def _invalid(at: str, message: str) -> InvalidInput:
 def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, **limits: Any) -> Tool:
     """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
 
-    `limits` may give `timeout_s` and `max_attempts`. Raises InvalidInput, NameTaken.
+    `limits` may give `timeout_s`, `max_attempts` and `fallback`. Raises InvalidInput, NameTaken.
     """
     tool.check()
     if tool.name in REGISTRY or Tool.objects.filter(name=tool.name).exists():
         raise NameTaken(f"There is a tool named '{tool.name}' already.")
-    row = Tool(name=tool.name, source=Tool.Source.HTTP, risk=risk, effect=effect, enabled=False)
+    row = Tool(name=tool.name, source=Tool.Source.HTTP, risk=risk, effect=effect)
     for field, value in {**tool.fields, **limits}.items():
         setattr(row, field, value)
     row.full_clean(exclude=["parameters"])
-    row.save()
-    quarantine(tool=row, why=ARRIVED)
-    return row
+    return _arrived(row)
 
 
 @transaction.atomic
@@ -130,25 +129,49 @@ def change_http(*, row: Tool, tool: HttpTool) -> Tool:
     tool.check()
     row = _locked(row)
     if tool.fields["schema_version"] != row.schema_version:
-        _redefine(row, tool.fields)
-        quarantine(tool=row, why="Its definition was changed.")
+        quarantine(tool=row, why="Its definition was changed.", fields=tool.fields)
     return row
 
 
-def _redefine(row: Tool, fields: dict[str, Any]) -> None:
-    for field, value in fields.items():
-        setattr(row, field, value)
-    row.enabled, row.quarantined = False, True
-    row.save()
-
-
 @transaction.atomic
-def quarantine(*, tool: Tool, why: str) -> None:
-    """Take a tool out of use until somebody confirms it again; the gate denies its calls from now on."""
-    tool.enabled, tool.quarantined = False, True
-    tool.confirmed_at, tool.confirmed_by = None, ""
-    tool.save(update_fields=["enabled", "quarantined", "confirmed_at", "confirmed_by"])
-    _record("tool.quarantined", tool, actor=SYSTEM, now=timezone.now(), body={"why": why})
+def quarantine(*, tool: Tool, why: str, fields: Mapping[str, Any] | None = None) -> None:
+    """Take a tool out of use until somebody confirms it again; the gate denies its calls from now on.
+
+    `fields` is its new definition, if it has one. What was in use, and who had confirmed it, is kept
+    beside it; risk and effect become the strictest, so that whoever confirms it chooses them anew.
+    """
+    if not tool.quarantined:
+        tool.before_quarantine = _in_use(tool)
+    changes = {
+        **(fields or {}),
+        "risk": Risk.CRITICAL.value,
+        "effect": EffectClass.NON_IDEMPOTENT.value,
+        "enabled": False,
+        "quarantined": True,
+        "quarantine_reason": why,
+        "confirmed_at": None,
+        "confirmed_by": "",
+    }
+    for field, value in changes.items():
+        setattr(tool, field, value)
+    tool.save(update_fields=[*changes, "before_quarantine"])
+    known = ("risk", "effect", "confirmed_by", "confirmed_at", "schema_version")
+    before = {name: tool.before_quarantine[name] for name in known if name in tool.before_quarantine}
+    _record("tool.quarantined", tool, actor=SYSTEM, now=timezone.now(), body={"why": why, "before": before})
+
+
+def _in_use(tool: Tool) -> JsonObject:
+    at = tool.confirmed_at.isoformat() if tool.confirmed_at else None
+    vouched = {"confirmed_by": tool.confirmed_by, "confirmed_at": at}
+    return {**tool.declared, "risk": str(tool.risk), "effect": str(tool.effect), **vouched}
+
+
+def _arrived(row: Tool) -> Tool:
+    """Store a tool that is new here, in quarantine; its risk and effect are a proposal."""
+    row.enabled, row.quarantined, row.quarantine_reason = False, True, ARRIVED
+    row.save()
+    _record("tool.quarantined", row, actor=SYSTEM, now=timezone.now(), body={"why": ARRIVED})
+    return row
 
 
 @transaction.atomic
@@ -162,6 +185,7 @@ def confirm(*, tool: Tool, risk: Risk, effect: EffectClass, by: Any, now: dateti
     row.risk, row.effect = risk.value, effect.value
     row.clean()
     row.enabled, row.quarantined = True, False
+    row.quarantine_reason, row.before_quarantine = "", {}
     row.confirmed_at, row.confirmed_by = now, by.username
     row.save()
     actor = Actor(kind=by.kind, id=str(by.pk), name=by.username)
@@ -234,8 +258,9 @@ def save_server(*, server: ToolServer) -> ToolServer:
         server.save()
         if before is not None and _target(before) != _target(server):
             for tool in Tool.objects.select_for_update().filter(server=server):
-                _redefine(tool, _of_server(server, tool.definition))
-                quarantine(tool=tool, why="Its server's URL or credential was changed.")
+                tool.server = before  # what was in use went there
+                fields = {**_of_server(server, tool.definition), "server": server}
+                quarantine(tool=tool, why="Its server's URL or credential was changed.", fields=fields)
     return server
 
 
@@ -286,8 +311,7 @@ def _apply(server: ToolServer, declared: list[JsonObject]) -> list[str]:
         if row is None:
             _arrive(server, name, fields)
         elif row.schema_version != fields["schema_version"]:
-            _redefine(row, fields)
-            quarantine(tool=row, why="Its server declares it differently now.")
+            quarantine(tool=row, why="Its server declares it differently now.", fields=fields)
     for gone in rows.values():
         if gone.enabled:
             gone.enabled = False
@@ -297,17 +321,8 @@ def _apply(server: ToolServer, declared: list[JsonObject]) -> list[str]:
 
 def _arrive(server: ToolServer, name: str, fields: dict[str, Any]) -> None:
     """Add a tool as dangerous as a tool can be, whatever the server says of it."""
-    row = Tool.objects.create(
-        name=name,
-        source=Tool.Source.MCP,
-        server=server,
-        risk=Risk.CRITICAL,
-        effect=EffectClass.NON_IDEMPOTENT,
-        enabled=False,
-        quarantined=True,
-        **fields,
-    )
-    quarantine(tool=row, why=ARRIVED)
+    strictest = {"risk": Risk.CRITICAL, "effect": EffectClass.NON_IDEMPOTENT}
+    _arrived(Tool(name=name, source=Tool.Source.MCP, server=server, **strictest, **fields))
 
 
 def _accepted(server: ToolServer, definition: JsonObject) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def described() -> str:
 def sync() -> None:
     """Add missing tools, and quarantine those whose definition changed until an admin looks at them.
 
-    Risk, effect and `enabled` of an existing row belong to the tenant's admin and are kept.
+    Risk, effect and `enabled` of an unchanged row belong to the tenant's admin and are kept.
     """
     rows = {row.name: row for row in Tool.objects.filter(source=Tool.Source.PYTHON)}
     taken = set(Tool.objects.exclude(source=Tool.Source.PYTHON).values_list("name", flat=True))
@@ -47,10 +47,7 @@ def sync() -> None:
             limits = {"timeout_s": spec.timeout_s, "max_attempts": spec.max_attempts}
             Tool.objects.create(name=spec.name, risk=spec.risk, effect=spec.effect, **limits, **definition)
         elif row.schema_version != spec.schema_version:
-            for field, value in {**definition, "enabled": False, "quarantined": True}.items():
-                setattr(row, field, value)
-            row.save()
-            quarantine(tool=row, why="Its code declares it differently now.")
+            quarantine(tool=row, why="Its code declares it differently now.", fields=definition)
     for spec in new:
         if spec.fallback:
             Tool.objects.filter(name=spec.name).update(fallback=Tool.objects.get(name=spec.fallback))

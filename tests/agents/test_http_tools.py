@@ -399,6 +399,9 @@ class TestQuarantine:
         before = tool.schema_version
         tool = operations.change_http(row=tool, tool=described(**{"url": path(target), **change}))
         assert (tool.ref().enabled, tool.quarantined, tool.schema_version != before) == (False, True, True)
+        assert (tool.risk, tool.effect) == ("critical", "non_idempotent")
+        event = AuditEvent.objects.filter(action="tool.quarantined").latest("id")
+        assert (event.body["before"]["risk"], event.body["before"]["confirmed_by"]) == ("low", "alice")
 
     def test_is_not_entered_for_nothing(self, target: Target, alice: Any) -> None:
         tool = made(path(target))

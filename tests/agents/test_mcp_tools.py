@@ -97,8 +97,38 @@ class TestSync:
         sync(row)
         after = found()
         assert (after.enabled, after.quarantined, after.confirmed_by) == (False, True, "")
+        assert (after.risk, after.effect) == ("critical", "non_idempotent")
         assert after.schema_version != before.schema_version
+        assert after.quarantine is not None
+        assert after.quarantine["before"] == {
+            **before.declared,
+            "risk": "low",
+            "effect": "read",
+            "confirmed_by": "alice",
+            "confirmed_at": NOW.isoformat(),
+        }
+        assert after.quarantine["now"]["definition"] == {**tool(), **change}
         assert AuditEvent.objects.filter(action="tool.quarantined", subject_id="shop__echo").count() == 2
+
+    def test_keeps_what_was_confirmed_when_it_changes_again(
+        self, server: Scripted, row: ToolServer, alice: Any
+    ) -> None:
+        confirmed(row, alice)
+        for said in ("Second.", "Third."):
+            server.tools = [tool(description=said)]
+            sync(row)
+        held = found().quarantine
+        assert held is not None
+        assert (held["before"]["confirmed_by"], held["before"]["risk"]) == ("alice", "low")
+        assert (held["before"]["description"], held["now"]["description"]) == ("The tool echo.", "Third.")
+
+    def test_forgets_what_was_once_it_is_confirmed_again(
+        self, server: Scripted, row: ToolServer, alice: Any
+    ) -> None:
+        confirmed(row, alice)
+        server.tools = [tool(description="Second.")]
+        again = confirmed(row, alice)
+        assert (again.quarantine, again.before_quarantine, again.quarantine_reason) == (None, {}, "")
 
     def test_disables_a_tool_that_was_renamed_and_quarantines_the_new_name(
         self, server: Scripted, row: ToolServer, alice: Any
@@ -212,6 +242,10 @@ class TestServer:
         moved.url = server.url + "/other"
         operations.save_server(server=moved)
         assert (found().quarantined, found().schema_version != before.schema_version) == (True, True)
+        assert (found().risk, found().effect) == ("critical", "non_idempotent")
+        held = found().quarantine
+        assert held is not None
+        assert (held["before"]["server_url"], held["now"]["server_url"]) == (row.url, moved.url)
 
     def test_that_shows_another_credential_quarantines_its_tools(self, row: ToolServer, alice: Any) -> None:
         confirmed(row, alice)
@@ -265,7 +299,7 @@ class TestCall:
         with pytest.raises(ToolFailed, match="no longer what was confirmed") as caught:
             call(echo, text="hi")
         assert (caught.value.started, caught.value.transient, server.called) == (False, False, [])
-        assert found().quarantined
+        assert (found().quarantined, found().risk, found().effect) == (True, "critical", "non_idempotent")
 
     @pytest.mark.parametrize("tools", [[], [tool(), tool()]], ids=["gone", "twice"])
     def test_is_refused_when_the_tool_is_not_there_once(
@@ -385,6 +419,29 @@ class TestCall:
         with pytest.raises(ToolFailed, match="Bad arguments") as caught:
             call(echo)
         assert not caught.value.transient
+
+    def test_shows_no_part_of_a_credential_in_an_error(
+        self, server: Scripted, row: ToolServer, alice: Any
+    ) -> None:
+        row.secret = save_secret(name="SHOP", value=SECRET, by="alice", now=NOW)
+        operations.save_server(server=row)
+        echo = confirmed(row, alice)
+        said = "x" * 490 + SECRET
+        server.on_call = lambda handler, message: result(handler, message, text(said, isError=True))
+        with pytest.raises(ToolFailed) as told:
+            call(echo)
+        server.on_call = lambda handler, message: fault(handler, message, -32602, said)
+        with pytest.raises(ToolFailed) as refused:
+            call(echo)
+        server.on_list = lambda handler, message: fault(handler, message, -32602, said)
+        with pytest.raises(ToolFailed) as unlisted:
+            call(echo)
+        with pytest.raises(ToolFailed) as unsynced:
+            sync(row)
+        for caught in (told, refused, unlisted, unsynced):
+            assert "xxxx" in caught.value.detail
+            assert SECRET[:4] not in caught.value.detail
+        assert SECRET[:4] not in ToolServer.objects.get(pk=row.pk).last_error
 
     def test_shows_the_credential_to_the_server_and_to_nobody_else(
         self, server: Scripted, row: ToolServer, alice: Any, caplog: pytest.LogCaptureFixture

@@ -29,10 +29,14 @@ class TestSync:
         sync()
         assert list(Tool.objects.order_by("pk").values()) == before
 
-    def test_disables_a_tool_whose_definition_changed(self, acme: Any) -> None:
-        Tool.objects.filter(name="refund_order").update(schema_version="0" * 64, parameters={}, risk="low")
+    def test_quarantines_a_tool_whose_definition_changed(self, acme: Any) -> None:
+        Tool.objects.filter(name="refund_order").update(schema_version="0" * 64, parameters={}, risk="high")
         sync()
-        assert (row().enabled, row().risk) == (False, "low")
+        assert (row().enabled, row().risk, row().effect) == (False, "critical", "non_idempotent")
+        held = row().quarantine
+        assert held is not None
+        assert (held["why"], held["before"]["risk"]) == ("Its code declares it differently now.", "high")
+        assert (held["before"]["parameters"], held["now"]["parameters"]) == ({}, row().parameters)
         assert row().schema_version == spec_of("refund_order").schema_version
         assert row().parameters == spec_of("refund_order").parameters
 

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from agents.blueprints.base import AgentConfig
+from agents.catalog.admin import SETTINGS
 from agents.tools import operations
 from agents.tools.models import Tool, ToolSecret, ToolServer
 from agents.tools.secrets import save_secret
@@ -82,6 +85,12 @@ class TestHttpTool:
         endpoint = {**WEATHER["endpoint"], "url": "https://evil.example.com/{city}"}
         changed = patch(api, "/weather", endpoint=endpoint).json()
         assert (changed["enabled"], changed["quarantined"]) == (False, True)
+        assert (changed["risk"], changed["effect"]) == ("critical", "non_idempotent")
+        held = changed["quarantine"]
+        assert (held["why"], held["before"]["confirmed_by"]) == ("Its definition was changed.", "alice")
+        assert (held["before"]["risk"], held["before"]["effect"]) == ("low", "read")
+        assert held["before"]["definition"]["url"] == WEATHER["endpoint"]["url"]
+        assert held["now"]["definition"]["url"] == endpoint["url"]
         assert AuditEvent.objects.filter(action="tool.quarantined", subject_id="weather").count() == 2
 
     def test_is_not_confirmed_by_somebody_who_read_another_definition(self, api: Any) -> None:
@@ -101,6 +110,17 @@ class TestHttpTool:
         with pytest.raises(StaleTransition):
             operations.change(tool=seen, changes={"enabled": True}, by=alice, now=NOW)
         assert Tool.objects.get(name="weather").description == "Something else."
+
+    def test_says_that_it_is_new_and_no_more_once_it_is_confirmed(self, api: Any) -> None:
+        made = post(api, "", WEATHER).json()["quarantine"]
+        assert (made["why"], made["before"]) == (operations.ARRIVED, None)
+        assert patch(api, "/weather", enabled=True, risk="low", effect="read").json()["quarantine"] is None
+
+    def test_has_another_tool_as_fallback_and_not_itself(self, api: Any) -> None:
+        assert post(api, "", {**WEATHER, "fallback": "ping"}).json()["fallback"] == "ping"
+        refused = patch(api, "/weather", fallback="weather")
+        assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, "/fallback")
+        assert patch(api, "/weather", fallback=None).json()["fallback"] is None
 
     def test_is_made_once_for_one_key(self, api: Any) -> None:
         answers = [post(api, "", WEATHER, **{"Idempotency-Key": "k"}).json() for _ in range(2)]
@@ -269,6 +289,55 @@ class TestToolPages:
         page.post(url, form(seen=made.schema_version, enabled="on", headers='{"X-Other": "1"}'))
         after = Tool.objects.get(name="weather")
         assert (after.enabled, after.quarantined) == (False, True)
+        assert (after.risk, after.effect) == ("critical", "non_idempotent")
+
+    def test_show_what_changed_beside_what_was_confirmed(self, page: Client) -> None:
+        page.post("/admin/agents/tool/add/", form())
+        made = Tool.objects.get(name="weather")
+        url = f"/admin/agents/tool/{made.pk}/change/"
+        assert "Nobody has confirmed it yet." in page.get(url).content.decode()
+        page.post(url, form(seen=made.schema_version, agents_tool_confirm="1"))
+        hostile = "Return <img src=x onerror=alert(1)> \u202eit."
+        page.post(url, form(seen=made.schema_version, description=hostile))
+        shown = page.get(url).content.decode()
+        assert "Its definition was changed." in shown
+        assert "medium risk, read effect, confirmed by alice" in shown
+        compared = shown.partition("What changed")[2].partition("What it is")[0]
+        assert "Return the weather." in compared
+        assert "&lt;img src=x" in compared
+        assert "U+202E" in compared
+        assert "<img src=x" not in shown
+        assert "Arguments" not in compared
+
+    def test_save_with_enter_and_confirm_with_the_button_that_stands_out(self, page: Client) -> None:
+        page.post("/admin/agents/tool/add/", form())
+        made = Tool.objects.get(name="weather")
+        shown = page.get(f"/admin/agents/tool/{made.pk}/change/").content.decode()
+        save, confirm = (
+            re.search(rf"<button[^>]*name=\"{name}\"[^>]*>", shown)
+            for name in ("_save", "agents_tool_confirm")
+        )
+        assert save is not None
+        assert confirm is not None
+        assert save.start() < confirm.start()
+        assert ("bg-primary-600" in save[0], "bg-primary-600" in confirm[0]) == (False, True)
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("timeout_s", "601"), ("timeout_s", "0"), ("max_attempts", "11")]
+    )
+    def test_limit_the_limits(self, page: Client, field: str, value: str) -> None:
+        answer = page.post("/admin/agents/tool/add/", form(**{field: value}))
+        assert field in answer.context["adminform"].form.errors
+
+    def test_do_not_offer_a_tool_as_its_own_fallback(self, page: Client) -> None:
+        page.post("/admin/agents/tool/add/", form())
+        made = Tool.objects.get(name="weather")
+        url = f"/admin/agents/tool/{made.pk}/change/"
+        offered = page.get(url).context["adminform"].form.fields["fallback"].queryset
+        assert "ping" in offered.values_list("name", flat=True)
+        assert made not in offered
+        answer = page.post(url, form(seen=made.schema_version, fallback=str(made.pk)))
+        assert "fallback" in answer.context["adminform"].form.errors
 
     def test_do_not_confirm_what_was_not_on_the_page(self, page: Client) -> None:
         page.post("/admin/agents/tool/add/", form())
@@ -359,6 +428,17 @@ class TestToolPages:
             assert "Confirm risk" not in shown.content.decode()
             assert client.post(url, form(agents_tool_confirm="1")).status_code == 403
         assert Tool.objects.get(name="weather").quarantined
+
+    def test_of_an_agent_say_which_tools_wait_in_quarantine(self, page: Client) -> None:
+        page.post("/admin/agents/tool/add/", form())
+        shown = page.get("/admin/agents/agent/add/").content.decode()
+        assert "weather (in quarantine)" in shown
+        assert "ping (in quarantine)" not in shown
+
+    def test_of_an_agent_name_every_setting(self, page: Client) -> None:
+        assert set(SETTINGS) == set(AgentConfig.model_fields)
+        shown = page.get("/admin/agents/agent/add/").content.decode()
+        assert all(f"<code>{name}</code>" in shown for name in SETTINGS)
 
     @pytest.mark.parametrize("model", ["tool", "toolserver", "toolsecret"])
     def test_refuse_those_who_only_look(self, person: Any, model: str) -> None:

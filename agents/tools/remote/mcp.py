@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from agents.tools.base import OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.remote import failures
+from agents.tools.secrets import redact
 from governance.types import EffectClass
 from tenants.kernel import outbound
 from tenants.kernel.errors import DomainError
@@ -96,7 +97,7 @@ def definitions(*, url: str, secret: str | None) -> list[JsonObject]:
             work, url=url, secret=secret, wire=wire, timeout_s=LISTING_TIMEOUT_S, max_bytes=MAX_LISTING_BYTES
         )
     except Exception as error:  # the edge to a client that raises groups of anything
-        raise _before_the_call(error, wire) from error
+        raise _before_the_call(error, wire, {"credential": secret} if secret else {}) from error
 
 
 def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
@@ -132,9 +133,9 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
         )  # fmt: skip
     except Exception as error:  # the edge to a client that raises groups of anything
         if wire.sending.begun:
-            raise _of_the_call(error, wire, effect) from error
-        raise _before_the_call(error, wire) from error
-    return _value(result)
+            raise _of_the_call(error, wire, effect, context.secrets) from error
+        raise _before_the_call(error, wire, context.secrets) from error
+    return _value(result, context.secrets)
 
 
 def pinned(tool: types.Tool) -> JsonObject:
@@ -210,7 +211,12 @@ def _chosen(error: BaseException) -> BaseException:
     return leaves[0]
 
 
-def _before_the_call(error: BaseException, wire: _Wire) -> DomainError:
+def _said(text: str, secrets: Mapping[str, str]) -> str:
+    """Return the beginning of what a server said. Cut last: half a credential would not be found."""
+    return str(redact(text, secrets))[:MAX_SAID]
+
+
+def _before_the_call(error: BaseException, wire: _Wire, secrets: Mapping[str, str]) -> DomainError:
     """Return what failed while nothing had been called: repeating it is safe."""
     cause = _chosen(error)
     if isinstance(cause, ToolFailed):
@@ -226,17 +232,19 @@ def _before_the_call(error: BaseException, wire: _Wire) -> DomainError:
             return ToolFailed(error_out.detail, transient=transient, started=False)
         case MCPError():
             return ToolFailed(
-                f"The server answered: {cause.message[:MAX_SAID]}",
+                f"The server answered: {_said(cause.message, secrets)}",
                 transient=cause.code in _LOST,
                 started=False,
             )
     return ToolFailed(f"The server does not speak MCP as expected: {type(cause).__name__}.", started=False)
 
 
-def _of_the_call(error: BaseException, wire: _Wire, effect: EffectClass) -> DomainError:
+def _of_the_call(
+    error: BaseException, wire: _Wire, effect: EffectClass, secrets: Mapping[str, str]
+) -> DomainError:
     """Return what failed after the call had begun to leave."""
     cause = _chosen(error)
-    said = cause.message[:MAX_SAID] if isinstance(cause, MCPError) else ""
+    said = _said(cause.message, secrets) if isinstance(cause, MCPError) else ""
     refused = failures.of_answer(
         wire.status, said, effect=effect, retry_after=wire.retry_after, now=timezone.now()
     )
@@ -259,12 +267,12 @@ def _of_the_call(error: BaseException, wire: _Wire, effect: EffectClass) -> Doma
     return ToolFailed("The server's answer cannot be read.")
 
 
-def _value(result: types.CallToolResult | types.InputRequiredResult) -> Any:
+def _value(result: types.CallToolResult | types.InputRequiredResult, secrets: Mapping[str, str]) -> Any:
     if not isinstance(result, types.CallToolResult):
         raise ToolFailed("The server asks for more input, which agents do not give.")
     text = "\n".join(
         block.text if isinstance(block, types.TextContent) else f"[{block.type}]" for block in result.content
     )
     if result.is_error:
-        raise ToolFailed(text[:MAX_SAID] or "The tool failed without saying why.")
+        raise ToolFailed(_said(text, secrets) or "The tool failed without saying why.")
     return {"text": text} if result.structured_content is None else result.structured_content
