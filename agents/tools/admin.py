@@ -1,5 +1,6 @@
 """Tools, MCP servers and credentials in the admin."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from tenants.templatetags.display import inert, pretty
 USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
-QUARANTINE = ("quarantine_reason", "before_shown", "changes_shown")
+QUARANTINE = ("why", "before_shown", "changes_shown")
 STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_version")
 
 BESIDE = """<strong>{}</strong><div class="beside"><div>Before{}</div><div>Now{}</div></div>"""
@@ -127,14 +128,21 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
             return "In quarantine: agents cannot use it until somebody confirms its risk and effect below."
         return "Enabled" if tool.enabled else "Disabled"
 
+    @admin.display(description="Why")
+    def why(self, tool: Tool) -> str:
+        """Return what put it there."""
+        return tool.quarantine_reason or "-"
+
     @admin.display(description="In use before")
     def before_shown(self, tool: Tool) -> str:
         """Return with what risk and effect it was in use, and who had confirmed them."""
         before = tool.before_quarantine
         if not before:
             return "Nobody has confirmed it yet."
-        who = f"confirmed by {before['confirmed_by']} at {before['confirmed_at']}"
-        who = who if before["confirmed_by"] else "not confirmed by a person"
+        who = "not confirmed by a person"
+        if before["confirmed_at"]:
+            at = datetime.fromisoformat(before["confirmed_at"])
+            who = f"confirmed by {before['confirmed_by']}, {at:%Y-%m-%d %H:%M} UTC"
         return f"{before['risk']} risk, {before['effect']} effect, {who}. Choose both anew."
 
     @admin.display(description="What changed")

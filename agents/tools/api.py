@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.tools import operations, secrets
-from agents.tools.models import MAX_ATTEMPTS, MAX_TIMEOUT_S, Tool, ToolSecret, ToolServer
+from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S
+from agents.tools.models import Tool, ToolSecret, ToolServer
 from agents.tools.operations import HttpTool
 from agents.tools.remote.endpoint import Endpoint
 from governance.access.idempotency import once

@@ -14,6 +14,8 @@ from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import JsonObject, sha256_hex
 
 F = TypeVar("F", bound=Callable[..., Any])
+MAX_TIMEOUT_S = 600
+MAX_ATTEMPTS = 10
 
 
 class ToolFailed(DomainError):
@@ -114,10 +116,15 @@ def tool(
     tool's own arguments, and `context` if they ask for it: `probe` says after a crash whether the call
     took effect, `preview` returns for the reviewer what the call would do, and changes nothing.
     A tool that returns a pydantic model or a TypedDict has an output schema, and what it returns is checked.
-    Raises TypeError when the function has no docstring or a parameter has no annotation.
+    Raises TypeError when the function has no docstring or a parameter has no annotation, ValueError for
+    limits out of range (1 to 600 s, 1 to 10 tries) and for a tool that is to stand in for itself.
     """
 
     def declare(function: F) -> F:
+        if not 1 <= timeout_s <= MAX_TIMEOUT_S or not 1 <= max_attempts <= MAX_ATTEMPTS:
+            raise ValueError(f"Tool {function.__name__}: its time-out or its tries are out of range.")
+        if fallback == function.__name__:
+            raise ValueError(f"Tool {function.__name__} cannot stand in for itself.")
         function.spec = ToolSpec(  # type: ignore[attr-defined]
             **_signature(function),
             risk=risk,

@@ -6,14 +6,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S
 from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, ToolRef
 from tenants.kernel import outbound
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import Identified
-
-MAX_TIMEOUT_S = 600
-MAX_ATTEMPTS = 10
 
 
 class ToolQuerySet(models.QuerySet["Tool"]):

@@ -121,3 +121,16 @@ class TestRegisteredTools:
     def test_that_take_dates_do_not_exist_because_arguments_arrive_as_json(self, name: str) -> None:
         hints = spec_of(name).function.__annotations__
         assert date not in hints.values()
+
+
+class TestLimits:
+    @pytest.mark.parametrize(
+        "limits", [{"timeout_s": 0}, {"timeout_s": 601}, {"max_attempts": 0}, {"max_attempts": 11}]
+    )
+    def test_out_of_range_are_refused(self, limits: dict[str, int]) -> None:
+        with pytest.raises(ValueError, match="out of range"):
+            tool(risk=Risk.LOW, effect=EffectClass.READ, **limits)(transfer)  # type: ignore[arg-type]  # numbers
+
+    def test_hold_no_fallback_to_the_tool_itself(self) -> None:
+        with pytest.raises(ValueError, match="itself"):
+            tool(risk=Risk.LOW, effect=EffectClass.READ, fallback="transfer")(transfer)
