@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "deploy"), str(ROOT)]
@@ -24,6 +25,25 @@ LOCK = 0x746573746462
 SEEDS = ("agents/demo/seed.py", "tenants/tenancy/operations.py", "agents/tools/base.py", "agents/demo/support.py",
          "agents/demo/people.py", "agents/demo/chaos.py", "agents/demo/apps.py", "agents/apps.py", "hitl/apps.py",
          "governance/apps.py")  # fmt: skip
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstream
+    """Give the tests of a file to one worker: what a file sets up, it sets up once.
+
+    The files of a folder that share a running stack go to one worker together.
+    """
+
+    TOGETHER = ("tests/journeys", "tests/chaos")
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in self.TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Schedule by file."""
+    return ByFile(config, log)
 
 
 def database_url(name: str, url: str) -> str:

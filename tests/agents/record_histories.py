@@ -25,8 +25,6 @@ from tests.agents.probes import Probe, fails
 from tests.agents.workbench import Work, refresh, requeue, review_of
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("record-histories")  # its database is made once
-
 FOLDER = Path(__file__).parent / "histories"
 DAY = timedelta(days=1)
 BUSY, REFUSED = Fault(status=503), Fault(status=400)

@@ -32,8 +32,6 @@ from tests.agents.probes import Probe
 from tests.agents.workbench import LATER, crashes
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("halted-runs")  # its database is made once
-
 Start = Callable[..., Run]
 Work = Callable[..., Run]
 OVER = LATER + timedelta(seconds=60)

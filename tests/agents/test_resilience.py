@@ -18,8 +18,6 @@ from tenants.kernel.context import schema_tenant, tenant_context
 from tenants.kernel.errors import PermissionMissing
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("resilience")  # its database is made once
-
 MANY = 20
 TOOL = "tool"
 NAME = "refund_order"

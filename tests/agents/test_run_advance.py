@@ -17,8 +17,6 @@ from hitl.reviews.types import Channel, DecisionVerb, Response
 from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-advance")  # its database is made once
-
 REFUND = "Please refund 10.00 for order {order}, it arrived broken"
 Start = Callable[..., Run]
 Work = Callable[..., Run]

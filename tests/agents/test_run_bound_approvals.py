@@ -22,8 +22,6 @@ from tests.agents.probes import Probe
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-bound-approvals")  # its database is made once
-
 Start = Callable[..., Run]
 Work = Callable[..., Run]
 

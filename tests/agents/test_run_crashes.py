@@ -24,8 +24,6 @@ from tests.agents.probes import Crash, Probe
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-crashes")  # its database is made once
-
 LATER = NOW + timedelta(seconds=lease.seconds() + 1)
 Start = Callable[..., Run]
 Work = Callable[..., Run]

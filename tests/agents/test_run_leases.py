@@ -38,8 +38,6 @@ from tests.agents.workbench import (
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-leases")  # its database is made once
-
 TERMINATE = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user"""
 

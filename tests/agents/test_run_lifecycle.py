@@ -37,8 +37,6 @@ from tests.agents.workbench import (
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-lifecycle")  # its database is made once
-
 
 @pytest.fixture
 def db(committed: str, model: FakeModel) -> Iterator[None]:

@@ -29,8 +29,6 @@ from tests.agents.workbench import (
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-limits")  # its database is made once
-
 MINUTE = timedelta(minutes=1)
 
 

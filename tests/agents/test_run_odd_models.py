@@ -12,8 +12,6 @@ from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
 from tests.agents.probes import Probe
 
-pytestmark = pytest.mark.xdist_group("run-odd-models")  # its database is made once
-
 Start = Callable[..., Run]
 Work = Callable[..., Run]
 

@@ -33,8 +33,6 @@ from tests.agents.workbench import (
 )
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-recovery")  # its database is made once
-
 DAMAGE: dict[str, Any] = {
     "kind": "person",
     "status": "failed",

@@ -30,8 +30,6 @@ from tests.agents.workbench import (
 from tests.governance.clones import as_owner
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-retries")  # its database is made once
-
 HOUR = timedelta(hours=1)
 BUSY = Fault(status=503)
 

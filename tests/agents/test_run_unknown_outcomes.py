@@ -34,8 +34,6 @@ from tests.agents.workbench import (
 )
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("run-unknown-outcomes")  # its database is made once
-
 
 @pytest.fixture
 def db(committed: str, model: FakeModel) -> None:

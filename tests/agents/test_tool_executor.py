@@ -19,7 +19,6 @@ from tenants.kernel import outbound
 from tenants.kernel.errors import InvalidInput
 from tests.governance.samples import NOW, approval, proposal
 
-pytestmark = pytest.mark.xdist_group("tool-executor")  # its database is made once
 ENTERED: list[Any] = []
 
 

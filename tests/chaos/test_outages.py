@@ -14,7 +14,7 @@ from benchmarks.chaos.people import Job, People
 from benchmarks.chaos.watch import Watch
 from benchmarks.chaos.world import TENANT, World
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.journey]
 OUTAGE_S = 30.0
 PATIENCE_S = 60.0
 LOSE_LEASE = """

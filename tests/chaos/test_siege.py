@@ -12,7 +12,7 @@ from benchmarks.chaos.watch import Watch
 from benchmarks.chaos.world import World
 from tests.chaos.conftest import SEED
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.journey]
 KILLS = 50
 
 

@@ -15,8 +15,6 @@ from tenants.kernel.context import schema_tenant, tenant_context
 from tests.governance.clones import as_owner, own_database
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("audit-tampering")  # its database is made once
-
 TABLES = ("governance_auditevent", "governance_auditleaf", "governance_auditcheckpoint")
 
 

@@ -22,8 +22,6 @@ from tenants.kernel.errors import AuditUnavailable
 from tests.governance.clones import as_owner
 from tests.governance.samples import proposal
 
-pytestmark = pytest.mark.xdist_group("audit-unavailable")  # its database is made once
-
 API = "/api/v1"
 
 

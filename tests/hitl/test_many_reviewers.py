@@ -18,8 +18,6 @@ from tenants.kernel.errors import DomainError, StaleTransition
 from tests.governance.clones import own_database
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("many-reviewers")  # its database is made once
-
 MANY = 20
 LESS = {"order_id": "A-1001", "amount": 10.0, "reason": "arrived broken"}
 Attempt = Callable[[], Any]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.journey]
 REQUEST = "Please refund {amount} for order {order}, it arrived broken"
 ENDED = {"succeeded", "failed", "cancelled"}
 

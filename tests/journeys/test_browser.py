@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.journey, pytest.mark.browser]
 REQUEST = "Please refund 3.50 for order A-1002, it arrived broken"
 REFUNDS = """
 SELECT amount::float FROM demo_refund r JOIN demo_order o ON o.id = r.order_id WHERE o.order_id = %s

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync import client
 from websockets.sync.client import ClientConnection
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.journey]
 
 
 def session_cookie(stack: Any, tenant: str, username: str) -> str:

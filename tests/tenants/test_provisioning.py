@@ -15,8 +15,6 @@ from tenants.tenancy.operations import TEMPLATE_SCHEMA, InstallFailed, install, 
 from tests.conftest import database_url
 from tests.governance.samples import NOW
 
-pytestmark = pytest.mark.xdist_group("provisioning")  # its database is made once
-
 AUDIT = ("governance_auditevent", "governance_auditleaf", "governance_auditcheckpoint")
 # What makes up a schema; each row with the schema's own name taken out.
 CATALOGUE = {
