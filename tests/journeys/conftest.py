@@ -141,9 +141,9 @@ def _tails(logs: Path) -> str:
     return "\n".join(f"{log.name}:\n{log.read_text()[-4000:]}\n" for log in sorted(logs.glob("*.log")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(stack: Stack) -> Iterator[Any]:
-    """Headless Chromium."""
+    """Headless Chromium. Closed with its file: its event loop stays on the thread, and Django minds."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
