@@ -2,6 +2,14 @@
 
 from governance.access.models import IdempotencyRecord, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
-from governance.policies.models import PolicyDecision
+from governance.policies.models import PolicyDecision, RiskThreshold
 
-__all__ = ["AuditCheckpoint", "AuditEvent", "AuditLeaf", "IdempotencyRecord", "PolicyDecision", "User"]
+__all__ = [
+    "AuditCheckpoint",
+    "AuditEvent",
+    "AuditLeaf",
+    "IdempotencyRecord",
+    "PolicyDecision",
+    "RiskThreshold",
+    "User",
+]

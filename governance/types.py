@@ -86,6 +86,7 @@ class ToolRef:
     parameters: JsonObject
     schema_version: str
     enabled: bool
+    reversible: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,10 @@ class PolicyRequest:
     tool: ToolRef
     arguments: JsonObject
     run: RunRef
+    delegator: UserRef | None = None
+    """On whose behalf `user` asked, where that is somebody else."""
+    influence: tuple[str, ...] = ()
+    """The tools whose untrusted output the run has read."""
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the RFC 8785 form of the action.
@@ -149,6 +154,8 @@ class PolicyRequest:
             tool=ToolRef(**tool),
             arguments=dict(value["arguments"]),
             run=RunRef(**value["run"]),
+            delegator=UserRef(**value["delegator"]) if value.get("delegator") else None,
+            influence=tuple(value.get("influence", ())),
         )
 
 
@@ -167,6 +174,10 @@ class Requirement:
 
     approvals: int
     risk: Risk
+    may_pass_unopposed: bool = False
+    """Whether it may run at the end of a veto window without an approval."""
+    authors: tuple[int, ...] = ()
+    """Who wrote the rules that ask for it; they do not decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +189,8 @@ class Approval:
     approvals: int
     approvers: tuple[str, ...]
     decided_at: datetime
+    unopposed: bool = False
+    """Nobody approved: a veto window ended without an objection, and `approvers` names who answers for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,5 @@
 """Index of this app's tables."""
 
-from hitl.reviews.models import Review, Vote
+from hitl.reviews.models import Review, ReviewMessage, ReviewPlan, ReviewTier, ReviewView, Vote
 
-__all__ = ["Review", "Vote"]
+__all__ = ["Review", "ReviewMessage", "ReviewPlan", "ReviewTier", "ReviewView", "Vote"]

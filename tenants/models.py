@@ -2,5 +2,6 @@
 
 from tenants.keys.models import TenantKey
 from tenants.tenancy.models import Domain, PlatformHalt, SchemaTemplate, Tenant
+from tenants.timers.models import Timer
 
-__all__ = ["Domain", "PlatformHalt", "SchemaTemplate", "Tenant", "TenantKey"]
+__all__ = ["Domain", "PlatformHalt", "SchemaTemplate", "Tenant", "TenantKey", "Timer"]

@@ -61,6 +61,13 @@ class Run(StatusModel):
         help_text="Blueprint, configuration and tools of the agent when the run began."
     )
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    delegator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="On whose behalf the requester asked; adds no right, and may not approve either.",
+    )
     session_id = models.CharField(max_length=64, blank=True)
     input = models.JSONField()
     output = models.JSONField(null=True)

@@ -56,6 +56,13 @@ class Tool(models.Model):
         related_name="+",
         help_text="Proposed with the same arguments when this tool cannot be used.",
     )
+    reversible = models.BooleanField(
+        default=False, help_text="What a call did can be undone; only then may it run without an approval."
+    )
+    output_trusted = models.BooleanField(
+        default=False,
+        help_text="Nobody outside can write into its results. Others make the run untrusted that reads them.",
+    )
     output_schema = models.JSONField(
         null=True, blank=True, editable=False, help_text="JSON Schema of the result."
     )
@@ -151,6 +158,7 @@ class Tool(models.Model):
             parameters=self.parameters,
             schema_version=self.schema_version,
             enabled=self.enabled and not self.quarantined,
+            reversible=self.reversible,
         )
 
 

@@ -1,7 +1,9 @@
-"""Recorded decisions."""
+"""Recorded decisions, and the thresholds of a tenant."""
 
+from django.conf import settings
 from django.db import models
 
+from governance.types import Risk
 from tenants.kernel.models import Identified
 
 
@@ -26,3 +28,24 @@ class PolicyDecision(Identified):
 
     def __str__(self) -> str:
         return f"{self.effect} {self.digest[:12]}"
+
+
+class RiskThreshold(Identified):
+    """A tenant's rule that raises the risk of a call by an amount among its arguments."""
+
+    tool = models.CharField(max_length=120, help_text="A name, or a pattern such as refund_*.")
+    argument = models.CharField(max_length=120, help_text="Such as amount, or order.total for a member.")
+    at_least = models.DecimalField(max_digits=20, decimal_places=4)
+    risk = models.CharField(
+        max_length=10, choices=[(risk.value, risk.value) for risk in Risk if risk is not Risk.LOW]
+    )
+    enabled = models.BooleanField(default=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+
+    class Meta:
+        ordering = ["tool", "argument", "at_least"]
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.argument} from {self.at_least:f} is {self.risk}"

@@ -8,7 +8,7 @@ from django.db import models
 
 from governance.types import PolicyRequest, Risk
 from hitl.reviews import quorum
-from hitl.reviews.types import DecisionVerb
+from hitl.reviews.types import Assurance, BallotKind, DecisionVerb
 from tenants.kernel.models import Identified, StatusModel
 
 
@@ -46,6 +46,8 @@ class Review(StatusModel):
         TOOL_CALL = "tool_call", "Tool call"
         OUTCOME = "outcome", "Unknown outcome"
         HANDOFF = "handoff", "Hand-off"
+        QUESTION = "question", "Question"
+        ESCALATION = "escalation", "Escalation"
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -54,22 +56,31 @@ class Review(StatusModel):
         ANSWERED = "answered"
         EXPIRED = "expired"
         CANCELLED = "cancelled"
+        SUPERSEDED = "superseded"
+        REVOKED = "revoked"
 
     TRANSITIONS = {
         Status.PENDING: frozenset(
-            {Status.APPROVED, Status.REJECTED, Status.ANSWERED, Status.EXPIRED, Status.CANCELLED}
+            {
+                Status.APPROVED,
+                Status.REJECTED,
+                Status.ANSWERED,
+                Status.EXPIRED,
+                Status.CANCELLED,
+                Status.SUPERSEDED,
+            }
         ),
-        Status.APPROVED: frozenset({Status.CANCELLED}),
+        Status.APPROVED: frozenset({Status.CANCELLED, Status.REVOKED}),
     }
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.TOOL_CALL)
     risk = models.CharField(max_length=10)
     priority = models.CharField(max_length=10)
-    run_id = models.UUIDField(db_index=True)
-    step_id = models.UUIDField()
-    agent_id = models.UUIDField()
-    agent_name = models.CharField(max_length=120)
+    run_id = models.UUIDField(null=True, db_index=True, help_text="Empty for an escalation about no run.")
+    step_id = models.UUIDField(null=True)
+    agent_id = models.UUIDField(null=True)
+    agent_name = models.CharField(max_length=120, blank=True)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     tool = models.CharField(max_length=120, blank=True, help_text="Empty for a hand-off.")
     arguments = models.JSONField()
@@ -78,23 +89,67 @@ class Review(StatusModel):
     request = models.JSONField(help_text="The policy request that the gate judged.")
     reason = models.TextField()
     rule = models.CharField(max_length=60)
+    facts = models.JSONField(
+        default=list, help_text="What raised the risk or asked for people, as `{code, message, rule}`."
+    )
     required = models.PositiveSmallIntegerField()
+    plan = models.JSONField(
+        default=dict, help_text="Whose votes decide, and who is excluded, as the rules stood then."
+    )
+    min_assurance = models.CharField(max_length=10, default=Assurance.CHAT)
+    fingerprint = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Digest of agent, tool and arguments: the same call proposed again.",
+    )
+    shape = models.CharField(
+        max_length=64, blank=True, help_text="Digest of agent, tool and the names and types of the arguments."
+    )
+    supersedes = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The agent's owner, who answers for what runs without an objection.",
+    )
+    veto_until = models.DateTimeField(null=True, help_text="It runs then unless somebody objects.")
     evidence = models.JSONField(help_text="What the reviewer is shown of the run, as it was then.")
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True, help_text="Its service level: decided later, it is a breach.")
+    warned_at = models.DateTimeField(null=True)
+    breached_at = models.DateTimeField(null=True)
+    presented_at = models.DateTimeField(null=True, help_text="When the first reviewer was told of it.")
+    first_viewed_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
+    not_before = models.DateTimeField(null=True, help_text="The last approver's wish: not to run earlier.")
     decided_at = models.DateTimeField(null=True)
     execute_by = models.DateTimeField(null=True)
     consumed_at = models.DateTimeField(null=True)
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    claimed_until = models.DateTimeField(
+        null=True, help_text="The assignee works on it; empty if only assigned."
+    )
+    effect_outcome = models.CharField(
+        max_length=12, blank=True, help_text="What the approved call led to: ok, error or unknown."
+    )
+    effect_at = models.DateTimeField(null=True)
 
     objects = ReviewQuerySet.as_manager()
 
     class Meta:
         permissions = [("decide_review", "Can decide reviews")]
-        indexes = [models.Index(fields=["status", "expires_at"])]
+        indexes = [
+            models.Index(fields=["status", "expires_at"]),
+            models.Index(fields=["status", "shape"]),
+            models.Index(fields=["fingerprint"]),
+            models.Index(fields=["tool", "decided_at"]),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["step_id"], condition=models.Q(status="pending"), name="one_pending_review_per_step"
@@ -147,24 +202,122 @@ class Review(StatusModel):
 
 
 class Vote(Identified):
-    """What one person said about one digest. Appended, never changed."""
+    """What was said about one digest, by a person or on a person's standing word. Appended, never changed."""
 
     review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="votes")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(
+        max_length=10,
+        choices=[(kind.value, kind.value) for kind in BallotKind],
+        default=BallotKind.PERSON,
+    )
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who decided, gave the grant, or answers for what nobody objected to.",
+    )
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Whom the reviewer stood in for.",
+    )
     decision = models.CharField(max_length=20, choices=[(verb.value, verb.value) for verb in DecisionVerb])
     verdict = models.CharField(max_length=10)
+    rules = models.JSONField(default=list, help_text="The rules of the plan for which the vote counts.")
     digest = models.CharField(max_length=64)
     message = models.TextField(blank=True)
     arguments = models.JSONField(null=True, help_text="The arguments after an edit.")
+    patch = models.JSONField(null=True, help_text="The edit as a JSON Patch (RFC 6902) of what stood before.")
     channel = models.CharField(max_length=12)
+    assurance = models.CharField(max_length=10, default=Assurance.SESSION)
+    viewed_at = models.DateTimeField(null=True, help_text="When the reviewer first saw the review.")
     at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["review", "reviewer", "digest"], name="one_vote_per_person_and_digest"
-            )
-        ]
+        indexes = [models.Index(fields=["reviewer", "at"])]
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.reviewer_id}"
+
+
+class ReviewMessage(Identified):
+    """A question about a review, or the answer to one. Appended, never changed."""
+
+    review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="messages")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    is_question = models.BooleanField()
+    text = models.TextField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class ReviewView(models.Model):
+    """When a person first opened a review."""
+
+    review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="views")
+    viewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["review", "viewer"], name="one_first_view")]
+
+    def __str__(self) -> str:
+        return f"{self.viewer_id} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class ReviewPlan(Identified):
+    """A tenant's rule on whose votes decide calls of a risk tier or of some tools."""
+
+    name = models.CharField(max_length=80, unique=True)
+    risk = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=[(risk.value, risk.value) for risk in Risk],
+        help_text="Empty for every tier.",
+    )
+    tool = models.CharField(
+        max_length=120, blank=True, help_text="A name, or a pattern such as refund_*. Empty for every tool."
+    )
+    document = models.JSONField(help_text="Stages and rules; see docs/reviews.md.")
+    enabled = models.BooleanField(default=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReviewTier(Identified):
+    """What a tenant asks of reviews of one risk tier."""
+
+    risk = models.CharField(
+        max_length=10, unique=True, choices=[(r.value, r.value) for r in Risk if r is not Risk.LOW]
+    )
+    expires_after_s = models.PositiveIntegerField(default=3600, help_text="Seconds; nothing runs after that.")
+    veto_window_s = models.PositiveIntegerField(
+        default=300,
+        help_text="Seconds in which somebody may object to a medium-risk call before it runs. 0 asks like high.",
+    )
+    min_assurance = models.CharField(
+        max_length=10,
+        default=Assurance.CHAT,
+        choices=[(level.value, level.value) for level in Assurance],
+        help_text="How sure the platform must be of who decides.",
+    )
+    feedback_rounds = models.PositiveSmallIntegerField(
+        default=3, help_text="How often a call may be sent back with guidance in one run."
+    )
+
+    class Meta:
+        ordering = ["risk"]
+
+    def __str__(self) -> str:
+        return self.risk

@@ -13,7 +13,11 @@ class DecisionVerb(StrEnum):
 
     APPROVE = "approve"
     EDIT = "edit"
+    FEEDBACK = "feedback"
     REJECT = "reject"
+    REQUEST_INFO = "request_info"
+    WITHDRAW = "withdraw"
+    CANCEL_RUN = "cancel_run"
     IT_HAPPENED = "it_happened"
     IT_DID_NOT = "it_did_not"
     RETRY = "retry"
@@ -26,6 +30,28 @@ class Channel(StrEnum):
     ADMIN = "admin"
     DASHBOARD = "dashboard"
     API = "api"
+    CHAT = "chat"
+
+
+class Assurance(StrEnum):
+    """How sure the platform is of who decided, in rising order.
+
+    A button in a mapped chat account; a token; a session begun with a password; a password given again
+    on the page of the review.
+    """
+
+    CHAT = "chat"
+    TOKEN = "token"  # noqa: S105  # the name of a level, not a secret
+    SESSION = "session"
+    STEP_UP = "step_up"
+
+
+class BallotKind(StrEnum):
+    """Who cast a vote: a person, a standing grant, or the end of a veto window."""
+
+    PERSON = "person"
+    GRANT = "grant"
+    WINDOW = "window"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +73,8 @@ class Response:
     arguments: JsonObject | None = None
     version: int | None = None
     digest: str | None = None
+    assurance: Assurance = Assurance.TOKEN
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

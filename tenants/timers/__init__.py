@@ -1,0 +1,1 @@
+"""What falls due when, for every tenant in one table."""
