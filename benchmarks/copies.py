@@ -19,6 +19,7 @@ def copy_waiting(review: Review, count: int) -> None:
 
     A copy differs in its keys only: its request still names the original, so it cannot be decided.
     """
+    assert review.run_id is not None
     run = Run.objects.get(pk=review.run_id)
     steps = list(Step.objects.filter(run=run))
     decisions = list(PolicyDecision.objects.filter(run_id=run.pk))
@@ -30,6 +31,7 @@ def copy_waiting(review: Review, count: int) -> None:
 def _copy_batch(
     run: Run, steps: list[Step], decisions: list[PolicyDecision], review: Review, count: int
 ) -> None:
+    assert review.step_id is not None
     new_runs, new_steps, new_decisions, new_reviews = [], [], [], []
     for _ in range(count):
         new_run, review_id = _clone(run), uuid7()

@@ -25,6 +25,7 @@ def decision_to_effect(count: int) -> Figures:
 def effect_ms(review: Review) -> float:
     """Approve as bob; return the milliseconds until the tool started, by the machine's one clock."""
     committed: list[float] = []
+    assert review.step_id is not None
     response = Response(verb=DecisionVerb.APPROVE, channel=Channel.API)
     with transaction.atomic():
         # Before the doorbell's callback: what the doorbell takes is part of the delay.

@@ -19,6 +19,7 @@ class GovernanceConfig(AppConfig):
         from governance.access import roles
         from governance.access.models import User
         from governance.audit import configuration
+        from governance.policies.models import RiskThreshold
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
         from tenants.tenancy.operations import leave_behind
@@ -31,6 +32,7 @@ class GovernanceConfig(AppConfig):
                 "auth.view_group",
                 "governance.view_auditevent",
                 "governance.view_policydecision",
+                *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
         )
@@ -47,6 +49,7 @@ class GovernanceConfig(AppConfig):
         )
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
+        auditlog.register(RiskThreshold)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

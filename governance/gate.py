@@ -8,7 +8,7 @@ from django.apps import apps
 from governance.access import permissions
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.policies import arguments, baseline
+from governance.policies import arguments, baseline, thresholds
 from governance.policies.baseline import Facts, Verdict
 from governance.policies.models import PolicyDecision
 from governance.types import (
@@ -55,6 +55,7 @@ def evaluate(request: PolicyRequest, *, approval: Approval | None = None) -> tup
             user_may=request.user.id in may,
             agent_may=request.agent.principal_id in may,
             argument_problems=arguments.problems(request.tool.parameters, request.arguments),
+            thresholds=thresholds.standing(),
         )
         return baseline.evaluate(request, facts, approval=approval, digest=digest), digest
     except (DomainError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:

@@ -73,6 +73,8 @@ class AgentRef:
     name: str
     version: int
     principal_id: int
+    owner_id: int = 0
+    """Who answers for the agent."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+VERBS = ("view", "add", "change", "delete")
+
 
 class HitlConfig(AppConfig):
     """Say which roles see and decide reviews."""
@@ -11,12 +13,21 @@ class HitlConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the role registry."""
-        from governance.access import roles
+        from auditlog.registry import auditlog
 
+        from governance.access import roles
+        from hitl.reviews.models import ReviewPlan, ReviewTier
+        from tenants.timers.registry import TIMERS
+
+        rules = [f"hitl.{verb}_{what}" for what in ("reviewplan", "reviewtier") for verb in VERBS]
         roles.grant(
-            admin=["hitl.view_review", "hitl.decide_review", "hitl.view_vote"],
+            admin=["hitl.view_review", "hitl.decide_review", "hitl.view_vote", *rules],
             reviewer=["hitl.view_review", "hitl.decide_review", "hitl.view_vote"],
             operator=["hitl.view_review"],
             viewer=["hitl.view_review"],
             auditor=["hitl.view_review", "hitl.view_vote"],
         )
+        for model in (ReviewPlan, ReviewTier):
+            auditlog.register(model)
+        TIMERS.add("review.expire", "hitl.reviews.deadlines:on_expiry")
+        TIMERS.add("review.veto", "hitl.reviews.deadlines:on_veto_end")

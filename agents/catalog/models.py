@@ -34,5 +34,9 @@ class Agent(Identified):
     def ref(self) -> AgentRef:
         """Return the agent as governance sees it."""
         return AgentRef(
-            id=str(self.pk), name=self.name, version=self.version, principal_id=int(self.principal_id)
+            id=str(self.pk),
+            name=self.name,
+            version=self.version,
+            principal_id=int(self.principal_id),
+            owner_id=int(self.owner_id),
         )

@@ -186,7 +186,8 @@ def _with_open_reviews(runs: list[UUID]) -> set[UUID]:
     Reviews before runs, in the order in which a decision locks them.
     """
     reviews = Review.objects.pending().filter(run_id__in=runs).order_by("pk")
-    return set(reviews.select_for_update(of=("self",)).values_list("run_id", flat=True))
+    waiting = reviews.select_for_update(of=("self",)).values_list("run_id", flat=True)
+    return {run_id for run_id in waiting if run_id is not None}
 
 
 def _publish_runs(runs: list[UUID]) -> None:

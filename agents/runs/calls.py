@@ -56,6 +56,7 @@ class ToolWork:
         """Store the receipt; try again, fall back or ask a person where it did not succeed."""
         hold, step, request = self.hold, self.step, self.claim.decision.request
         gate.complete(self.claim.decision, result, now=hold.clock())
+        _keep_effect(step, result, now=hold.clock())
         hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
         hold.free_slot("tool", step.name)
         if result.unknown:
@@ -84,6 +85,7 @@ class ToolWork:
         with transaction.atomic():
             if not is_reported(self.step, self.claim.decision):
                 gate.complete(self.claim.decision, result, now=now)
+                _keep_effect(self.step, result, now=now)
             found = Step.objects.select_for_update(of=("self",)).get(pk=self.step.pk)
             is_open = found.status in {Step.Status.EXECUTING, Step.Status.UNKNOWN}
             if result.unknown or found.attempts != self.attempt or not is_open:
@@ -250,12 +252,26 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
             content = as_told(step, engine.failure("denied", decision.explanation))
             step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
         case Effect.REQUIRE_APPROVAL:
-            _wait_for_review(hold, step, decision)
+            return _wait_for_review(hold, step, decision)
     return None
 
 
-def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> None:
+def _keep_effect(step: Step, result: Outcome, *, now: datetime) -> None:
+    """Keep beside the review, if there was one, what its call led to."""
+    if step.review_id:
+        reviews.record_effect(review_id=review_of(step).pk, outcome=result, now=now)
+
+
+def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> Work | None:
+    """Let people decide; a standing grant may have done so already. What was rejected is not asked twice."""
     now = hold.clock()
+    before = reviews.rejected_before(decision.request)
+    if before is not None:
+        message = (
+            "A reviewer has rejected exactly this call in this run; it was not asked again. Do not repeat it."
+        )
+        _refuse(hold, step, "rejected-before", message, review_id=str(before.pk))
+        return None
     evidence = hold.evidence()
     if "preview" in step.request:
         evidence["preview"] = step.request["preview"]
@@ -263,26 +279,47 @@ def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> None:
     request = ReviewRequest(decision=decision, evidence=evidence, expires_at=expires_at)
     review = reviews.request_review(request=request, now=now)
     hold.move(step, Step.Status.WAITING, review_id=review.pk)
-    hold.wait()
     hit("review.requested")
+    if review.status == Review.Status.APPROVED:
+        return propose(hold, step)
+    hold.wait()
+    return None
 
 
 def _after_review(hold: Hold, step: Step) -> Work | None:
     """Act on what people decided about the waiting step."""
-    review = review_of(step)
+    review, now = review_of(step), hold.clock()
     match review.status:
+        case Review.Status.APPROVED if review.not_before is not None and review.not_before > now:
+            hold.postpone(attempt=1, retry_after_s=(review.not_before - now).total_seconds())
+            return None
         case Review.Status.APPROVED:
             return propose(hold, step)
         case Review.Status.PENDING:
             hold.wait()
             return None
         case Review.Status.REJECTED:
-            who, why = reviews.rejection_of(review)
-            content = engine.failure("rejected", f"{who} rejected this call: {why}")
+            content = _rejected(review)
+        case Review.Status.REVOKED:
+            content = engine.failure("revoked", "The approval of this call was taken back; it was not run.")
         case _:
             content = engine.failure(review.status, "Nobody approved this call in time; it was not run.")
-    step.close(Step.Status.REJECTED, now=hold.clock(), result={"content": content})
+    step.close(Step.Status.REJECTED, now=now, result={"content": content})
     return None
+
+
+def _rejected(review: Review) -> dict[str, Any]:
+    """Return what the agent is told: a reason, or guidance for another try."""
+    vote = reviews.rejection_of(review)
+    if vote is None:
+        return engine.failure("rejected", "The call was rejected.")
+    who, why = vote.reviewer.username, vote.message
+    if vote.decision == DecisionVerb.FEEDBACK:
+        left = review.decided_by.feedback_left - 1
+        told = engine.failure("feedback", f"{who} sent this call back: {why}")
+        return {**told, "retry": {"allowed": True, "left": left}}
+    told = engine.failure("rejected", f"{who} rejected this call: {why}")
+    return {**told, "retry": {"allowed": False}}
 
 
 # --- after a crash
@@ -413,9 +450,15 @@ def _hand_off_after_failures(hold: Hold, last_error: str) -> None:
 
 
 def _refuse(
-    hold: Hold, step: Step, code: str, message: str, *, status: Step.Status = Step.Status.DENIED
+    hold: Hold,
+    step: Step,
+    code: str,
+    message: str,
+    *,
+    status: Step.Status = Step.Status.DENIED,
+    **facts: Any,
 ) -> None:
     content = as_told(step, engine.failure(code, message))
     step.close(status, now=hold.clock(), result={"content": content})
-    body = {"tool": step.name, "input": step.request, "code": code, "message": message}
+    body = {"tool": step.name, "input": step.request, "code": code, "message": message, **facts}
     hold.audit("tool.refused", step=step, outcome="deny", body=body)

@@ -104,6 +104,8 @@ def ring(run: Run) -> None:
 
 def on_review_decided(review: Review, **_kwargs: Any) -> None:
     """Queue the run that waits for this review, in the deciding transaction."""
+    if review.run_id is None or review.status == Review.Status.SUPERSEDED:
+        return
     wake(Run(pk=review.run_id), now=timezone.now())
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from governance.policies import risk as risks
+from governance.policies.risk import Assessment, Threshold
 from governance.types import Approval, Effect, PolicyRequest, Reason, Requirement, Risk
 
 APPROVALS_BY_RISK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 1, Risk.CRITICAL: 2}
-"""How many people must approve. Medium asks like high: letting it pass at a deadline needs a veto window."""
+"""How many people must approve. A medium call may run instead when nobody objects in its veto window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,7 @@ class Facts:
     user_may: bool
     agent_may: bool
     argument_problems: Sequence[dict[str, str]]
+    thresholds: Sequence[Threshold] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,42 +35,55 @@ def evaluate(request: PolicyRequest, facts: Facts, *, approval: Approval | None,
     denials = _denials(request, facts)
     if denials:
         return Verdict(effect=Effect.DENY, reasons=tuple(denials))
-    requirement = Requirement(approvals=APPROVALS_BY_RISK[request.tool.risk], risk=request.tool.risk)
+    assessment = risks.assess(request, facts.thresholds)
+    requirement = Requirement(
+        approvals=APPROVALS_BY_RISK[assessment.risk],
+        risk=assessment.risk,
+        may_pass_unopposed=assessment.risk is Risk.MEDIUM,
+        authors=assessment.authors,
+    )
     if requirement.approvals == 0:
         reason = Reason(
             code="low-risk", message="Low-risk tools run when both may use them.", rule="risk-tier"
         )
         return Verdict(effect=Effect.PERMIT, reasons=(reason,))
     if approval is None:
-        people = "one person" if requirement.approvals == 1 else f"{requirement.approvals} people"
-        reason = Reason(
-            code="approval-required",
-            message=f"{request.tool.name} is a {request.tool.risk}-risk tool: {people} must approve each call.",
-            rule="risk-tier",
+        return Verdict(
+            effect=Effect.REQUIRE_APPROVAL,
+            reasons=(_asked(request, requirement, assessment), *assessment.facts),
+            requirement=requirement,
         )
-        return Verdict(effect=Effect.REQUIRE_APPROVAL, reasons=(reason,), requirement=requirement)
     return _with_approval(requirement, approval, digest)
+
+
+def _asked(request: PolicyRequest, requirement: Requirement, assessment: Assessment) -> Reason:
+    people = "one person" if requirement.approvals == 1 else f"{requirement.approvals} people"
+    what = f"{request.tool.name} is a {request.tool.risk}-risk tool"
+    if assessment.risk is not request.tool.risk:
+        what = f"This call of {request.tool.name} counts as {assessment.risk} risk"
+    message = f"{what}: {people} must approve each call."
+    if requirement.may_pass_unopposed:
+        message = f"{what}: people may object before it runs."
+    return Reason(code="approval-required", message=message, rule="risk-tier")
 
 
 def _with_approval(requirement: Requirement, approval: Approval, digest: str) -> Verdict:
     if approval.digest != digest:
-        reason = Reason(
-            code="digest-mismatch",
-            message="The approval is for another action than this one.",
-            rule="binding",
-        )
-        return Verdict(effect=Effect.DENY, reasons=(reason,))
+        return _denied("digest-mismatch", "The approval is for another action than this one.", "binding")
+    if approval.unopposed and not requirement.may_pass_unopposed:
+        message = "Nobody objected, but the call has become too risky to run without an approval."
+        return _denied("needs-a-person", message, "risk-tier")
     if approval.approvals < requirement.approvals:
-        reason = Reason(
-            code="approvals-missing",
-            message=f"{requirement.approvals} approvals are needed, {approval.approvals} were given.",
-            rule="risk-tier",
-        )
-        return Verdict(effect=Effect.DENY, reasons=(reason,))
-    reason = Reason(
-        code="approved", message=f"Approved by {', '.join(approval.approvers)}.", rule="risk-tier"
-    )
+        message = f"{requirement.approvals} approvals are needed, {approval.approvals} were given."
+        return _denied("approvals-missing", message, "risk-tier")
+    by = ", ".join(approval.approvers)
+    said = f"Nobody objected; {by} answers for it." if approval.unopposed else f"Approved by {by}."
+    reason = Reason(code="unopposed" if approval.unopposed else "approved", message=said, rule="risk-tier")
     return Verdict(effect=Effect.PERMIT, reasons=(reason,))
+
+
+def _denied(code: str, message: str, rule: str) -> Verdict:
+    return Verdict(effect=Effect.DENY, reasons=(Reason(code=code, message=message, rule=rule),))
 
 
 def _denials(request: PolicyRequest, facts: Facts) -> list[Reason]:

@@ -25,7 +25,8 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
     def actionable_by(self, user: Any) -> "ReviewQuerySet":
         """Return the pending ones left for this reviewer; `available_actions` has the last word."""
-        return self.pending().exclude(requester=user).exclude(votes__reviewer=user)
+        left = self.pending().exclude(requester=user).exclude(votes__reviewer=user)
+        return left.exclude(plan__excluded__has_key=str(user.pk))
 
     def queue_order(self) -> "ReviewQuerySet":
         """Return the most pressing first: by risk, then by age."""
@@ -193,12 +194,12 @@ class Review(StatusModel):
 
     def ballots(self) -> list[quorum.Ballot]:
         """Return the votes in the order they were given."""
-        return [
-            quorum.Ballot(
-                reviewer_id=vote.reviewer_id, verdict=quorum.Verdict(vote.verdict), digest=vote.digest
-            )
-            for vote in self.votes.order_by("id")
-        ]
+        return [vote.ballot() for vote in sorted(self.votes.all(), key=lambda vote: vote.pk)]
+
+    @property
+    def decided_by(self) -> quorum.Plan:
+        """Return the plan that was fixed when it was opened."""
+        return quorum.Plan.from_json(self.plan) if self.plan else quorum.Plan.simple(self.required)
 
 
 class Vote(Identified):
@@ -240,6 +241,16 @@ class Vote(Identified):
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.reviewer_id}"
+
+    def ballot(self) -> quorum.Ballot:
+        """Return the vote as it is counted."""
+        return quorum.Ballot(
+            reviewer_id=self.reviewer_id,
+            verdict=quorum.Verdict(self.verdict),
+            digest=self.digest,
+            rules=tuple(self.rules),
+            kind=BallotKind(self.kind),
+        )
 
 
 class ReviewMessage(Identified):

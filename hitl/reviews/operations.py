@@ -1,6 +1,7 @@
-"""Open, decide, consume, expire and cancel reviews of every kind."""
+"""Decide reviews: what a person may say, and what each word does. The one door for every face."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,285 +9,99 @@ from uuid import UUID
 from django.db import transaction
 
 from governance import gate
-from governance.access.models import User
-from governance.audit import operations as audit
-from governance.audit.types import Entry
-from governance.types import (
-    SYSTEM,
-    Actor,
-    AgentRef,
-    Approval,
-    Effect,
-    EffectClass,
-    PolicyRequest,
-    Risk,
-    RunRef,
-    Subject,
-    ToolRef,
-    UserRef,
+from governance.types import SYSTEM, Effect, Risk
+from hitl.reviews import eligibility, opening, patch, plans, quorum, tiers
+from hitl.reviews.approvals import consume, consumed_approval, may_revoke, record_effect, revoke
+from hitl.reviews.attention import mark_presented, mark_viewed, raise_priority, reply
+from hitl.reviews.eligibility import DECIDE
+from hitl.reviews.models import Review, ReviewView, Vote
+from hitl.reviews.opening import ask, ask_outcome, escalate, hand_off, request_review
+from hitl.reviews.quorum import EDITOR, Verdict
+from hitl.reviews.record import (
+    AlreadyDecided,
+    ApprovalNotUsable,
+    AssuranceTooLow,
+    ReviewChanged,
+    actor_of,
+    changed,
+    closed,
+    locked,
+    note,
 )
-from hitl.reviews import quorum
-from hitl.reviews.models import Review, Vote
-from hitl.reviews.quorum import Verdict
-from hitl.reviews.signals import review_decided
-from hitl.reviews.types import Answer, DecisionVerb, Response, ReviewRequest
-from tenants.kernel import failpoints, live
-from tenants.kernel.context import require_schema
-from tenants.kernel.errors import DomainError, InvalidInput, NotFound, PermissionMissing, StaleTransition
-from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
+from hitl.reviews.types import Answer, BallotKind, Channel, DecisionVerb, Response
+from hitl.reviews.verbs import COUNTS_AS, DECIDED, Availability, available_actions
+from tenants.kernel import failpoints
+from tenants.kernel.errors import InvalidInput, NotFound, PermissionMissing, StaleTransition
+from tenants.kernel.jsonvalues import storable
 
-DECIDE = "hitl.decide_review"
 EXECUTE_WITHIN = timedelta(hours=1)
-REPEAT_WITHIN = timedelta(hours=24)
 UNEDITED = 1
 """The version that a reviewer is taken to have seen who names neither version nor digest."""
-COUNTS_AS: dict[str, dict[DecisionVerb, Verdict]] = {
-    Review.Kind.TOOL_CALL: {
-        DecisionVerb.APPROVE: Verdict.APPROVE,
-        DecisionVerb.EDIT: Verdict.APPROVE,
-        DecisionVerb.REJECT: Verdict.REJECT,
-    },
-    Review.Kind.OUTCOME: {
-        DecisionVerb.IT_HAPPENED: Verdict.ANSWER,
-        DecisionVerb.IT_DID_NOT: Verdict.ANSWER,
-        DecisionVerb.RETRY: Verdict.APPROVE,
-    },
-    Review.Kind.HANDOFF: {
-        DecisionVerb.RESPOND: Verdict.ANSWER,
-        DecisionVerb.RETRY: Verdict.ANSWER,
-        DecisionVerb.REJECT: Verdict.REJECT,
-    },
-}
-"""What each kind of review can be told, and how it counts. Repeating a call of unknown outcome is an approval."""
-DECIDED = frozenset({Review.Status.APPROVED, Review.Status.REJECTED, Review.Status.ANSWERED})
+LATEST_START = timedelta(days=7)
+"""How far ahead an approver may set the earliest start."""
 NEEDS_MESSAGE = {
     DecisionVerb.REJECT: "Say why you reject.",
+    DecisionVerb.FEEDBACK: "Say what the agent should do differently.",
+    DecisionVerb.REQUEST_INFO: "Write the question.",
+    DecisionVerb.CANCEL_RUN: "Say why the run is to be cancelled.",
     DecisionVerb.IT_HAPPENED: "Say how you know, and what it led to.",
     DecisionVerb.IT_DID_NOT: "Say how you know.",
     DecisionVerb.RESPOND: "Write the answer.",
 }
 
 
-class AlreadyDecided(StaleTransition):
-    """The review was decided, or this person has voted."""
-
-    code = "already-decided"
-    title = "This review has been decided"
-
-
-class ReviewChanged(StaleTransition):
-    """The action is not the one the reviewer saw."""
-
-    code = "review-changed"
-    title = "The proposed action has changed since you saw it"
-
-
-class ApprovalNotUsable(DomainError):
-    """The approval is missing, spent, expired or for another action."""
-
-    code = "approval-not-usable"
-    status = 409
-
-
-@dataclass(frozen=True, kw_only=True)
-class Availability:
-    """What a person may do with a review, and why not more."""
-
-    verbs: tuple[DecisionVerb, ...]
-    why_not: str = ""
-
-
-def available_actions(review: Review, user: Any) -> Availability:
-    """Return what `user` may do; every face asks here. Superusers are not exempt."""
-    if review.status != Review.Status.PENDING:
-        return Availability(verbs=(), why_not=_how_it_ended(review))
-    if not user.has_perm(DECIDE):
-        return Availability(verbs=(), why_not="You may read reviews but not decide them.")
-    if user.kind != User.Kind.PERSON:
-        return Availability(verbs=(), why_not="Only people decide reviews.")
-    if user.pk == review.requester_id:
-        return Availability(verbs=(), why_not="You asked for this, so somebody else must decide it.")
-    if review.votes.filter(reviewer=user, digest=review.digest).exists():
-        return Availability(verbs=(), why_not="You have voted; another person must decide too.")
-    return Availability(verbs=tuple(COUNTS_AS[review.kind]))
-
-
-def _how_it_ended(review: Review) -> str:
-    last = review.votes.select_related("reviewer").order_by("-id").first()
-    if last is None or review.status not in DECIDED:
-        return f"This review is {review.status}."
-    return f"{last.reviewer.username} has {review.status} this already."
-
-
-@transaction.atomic
-def request_review(*, request: ReviewRequest, now: datetime) -> Review:
-    """Open a review of the action that the gate holds."""
-    decision, policy_request = request.decision, request.decision.request
-    if decision.requirement is None:
-        raise InvalidInput("Only a decision that requires approval can be reviewed.")
-    agent = Actor(kind="agent", id=policy_request.agent.id, name=policy_request.agent.name)
-    return _open(
-        policy_request,
-        actor=agent,
-        kind=Review.Kind.TOOL_CALL,
-        risk=decision.requirement.risk,
-        digest=decision.digest,
-        reason=decision.explanation,
-        rule=decision.reasons[0].rule,
-        required=decision.requirement.approvals,
-        evidence=request.evidence,
-        created_at=now,
-        expires_at=request.expires_at,
-    )
-
-
-@transaction.atomic
-def ask_outcome(
-    *,
-    request: PolicyRequest,
-    risk: Risk,
-    required: int,
-    message: str,
-    evidence: JsonObject,
-    expires_at: datetime,
-    now: datetime,
-) -> Review:
-    """Ask people whether a call that was cut off took effect.
-
-    One person may say that it happened or that it did not; `required` people (at least one) must
-    agree to run it again, and the review is then the approval of that one second call.
-    """
-    return _open(
-        request,
-        actor=SYSTEM,
-        kind=Review.Kind.OUTCOME,
-        risk=risk,
-        digest=request.digest(),
-        reason=message,
-        rule="outcome-unknown",
-        required=max(required, 1),
-        evidence=evidence,
-        created_at=now,
-        expires_at=expires_at,
-    )
-
-
-@transaction.atomic
-def hand_off(
-    *,
-    run: RunRef,
-    user: UserRef,
-    agent: AgentRef,
-    subject: str,
-    evidence: JsonObject,
-    expires_at: datetime,
-    now: datetime,
-) -> Review:
-    """Hand a run that failed again and again to a person, who answers it, guides the agent or gives up.
-
-    It proposes no action: it has no tool, and its risk says only how pressing it is.
-    """
-    nothing = ToolRef(
-        id=0,
-        name="",
-        risk=Risk.MEDIUM,
-        effect=EffectClass.READ,
-        parameters={},
-        schema_version="",
-        enabled=False,
-    )
-    request = PolicyRequest(
-        tenant=require_schema(), user=user, agent=agent, tool=nothing, arguments={}, run=run
-    )
-    return _open(
-        request,
-        actor=SYSTEM,
-        kind=Review.Kind.HANDOFF,
-        risk=nothing.risk,
-        digest=sha256_hex({"run": run.run_id, "step": run.step_id, "subject": storable(subject)}),
-        reason=subject,
-        rule="hand-off",
-        required=1,
-        evidence=evidence,
-        created_at=now,
-        expires_at=expires_at,
-    )
-
-
-def _open(
-    request: PolicyRequest, *, actor: Actor, risk: Risk, reason: str, evidence: JsonObject, **values: Any
-) -> Review:
-    review = Review.objects.create(
-        risk=risk,
-        priority=risk,
-        run_id=request.run.run_id,
-        step_id=request.run.step_id,
-        agent_id=request.agent.id,
-        agent_name=request.agent.name,
-        requester_id=request.user.id,
-        tool=request.tool.name,
-        arguments=request.arguments,
-        arguments_proposed=request.arguments,
-        request=request.to_json(),
-        reason=storable(reason),
-        evidence=storable(evidence),
-        **values,
-    )
-    body = {"reason": review.reason}
-    audit.record(_entry(review, "review.requested", actor=actor, at=review.created_at, body=body))
-    live.publish_on_commit("reviews", review.pk)
-    return review
-
-
 @transaction.atomic
 def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: datetime) -> Review:
     """Record what a reviewer says; close the review when its votes decide it.
 
+    An edit that raises the risk closes it as superseded, and the review that takes its place is returned.
     Raises NotFound, AlreadyDecided, ReviewChanged (the reviewer saw another version), PermissionMissing,
-    InvalidInput (a word for another kind of review, no reason, or arguments that the tool's schema or
-    the gate refuses; the review stays open).
+    AssuranceTooLow, InvalidInput (a word for another kind of review, no reason, or arguments that the
+    tool's schema or the gate refuses; the review stays open).
     """
-    review = Review.objects.select_for_update().filter(pk=review_id).first()
-    if review is None:
-        raise NotFound("There is no such review.")
+    review = locked(review_id)
     if review.status == Review.Status.PENDING and review.expires_at <= now:
         raise AlreadyDecided("This review has expired; nothing was run.", review_status="expired")
     _check_seen(review, response)
-    allowed = available_actions(review, reviewer)
-    if response.verb not in allowed.verbs:
-        if review.status != Review.Status.PENDING or review.votes.filter(reviewer=reviewer).exists():
-            raise AlreadyDecided(allowed.why_not, review_status=review.status)
-        if allowed.verbs:
-            raise InvalidInput(f"Answer this review with one of: {', '.join(allowed.verbs)}.")
-        raise PermissionMissing(allowed.why_not)
+    _check_allowed(review, reviewer, response.verb)
     _check_message(response)
+    _check_assurance(review, response)
+    _check_start(response, now)
     match response.verb:
+        case DecisionVerb.REQUEST_INFO:
+            return _ask_back(review, reviewer, response, now=now)
         case DecisionVerb.EDIT:
-            _edit(review, response)
+            successor = _edit(review, reviewer, response, now=now)
+            if successor is not None:
+                return successor
         case DecisionVerb.APPROVE | DecisionVerb.RETRY if response.arguments is not None:
             raise InvalidInput("To change arguments, send decision 'edit'.")
-    if review.votes.filter(reviewer=reviewer, digest=review.digest).exists():  # an edit back to it
-        raise AlreadyDecided("You have voted for exactly this action before.", review_status=review.status)
-    review.votes.create(
-        reviewer=reviewer,
-        decision=response.verb,
-        verdict=COUNTS_AS[review.kind][response.verb],
-        digest=review.digest,
-        message=storable(response.message.strip()),
-        arguments=review.arguments if response.verb is DecisionVerb.EDIT else None,
-        channel=response.channel,
-        at=now,
-    )
-    decided = _settle(review, now=now)
-    body = {"message": response.message, "channel": response.channel, "arguments": review.arguments}
-    person = Actor(kind=reviewer.kind, id=str(reviewer.pk), name=reviewer.username)
-    audit.record(_entry(review, f"review.{response.verb}", actor=person, at=now, body=body))
-    live.publish_on_commit("reviews", review.pk)
+    _vote(review, reviewer, response, now=now)
+    decided = _settle(review, response, now=now)
+    _record(review, reviewer, response, now=now)
     if decided:
-        review_decided.send(sender=Review, review=review)
+        closed(review)
         failpoints.hit("review.decided")
         transaction.on_commit(lambda: failpoints.hit("review.decision-committed"))
+    else:
+        changed(review)
     return review
+
+
+def _check_allowed(review: Review, reviewer: Any, verb: DecisionVerb) -> None:
+    allowed = available_actions(review, reviewer)
+    if verb in allowed.verbs:
+        return
+    if review.status != Review.Status.PENDING:
+        raise AlreadyDecided(allowed.why_not, review_status=review.status)
+    if verb in COUNTS_AS[review.kind] and allowed.why_not:
+        has_voted = any(vote.reviewer_id == reviewer.pk for vote in review.votes.all())
+        if has_voted:
+            raise AlreadyDecided(allowed.why_not, review_status=review.status)
+        raise PermissionMissing(allowed.why_not)
+    if allowed.verbs:
+        raise InvalidInput(f"Answer this review with one of: {', '.join(allowed.verbs)}.")
+    raise PermissionMissing(allowed.why_not)
 
 
 def _check_seen(review: Review, response: Response) -> None:
@@ -304,7 +119,43 @@ def _check_message(response: Response) -> None:
         raise InvalidInput(missing, errors=[{"at": "/message", "message": "A text is required."}])
 
 
-def _edit(review: Review, response: Response) -> None:
+def _check_assurance(review: Review, response: Response) -> None:
+    """Ask for the tier's assurance where the word lets something happen; saying no is always possible."""
+    verdict = COUNTS_AS[review.kind].get(response.verb)
+    if verdict is not Verdict.APPROVE or tiers.is_enough(response.assurance, review.min_assurance):
+        return
+    raise AssuranceTooLow(
+        f"A {review.risk}-risk action must be approved with assurance '{review.min_assurance}'; this way gives "
+        f"'{response.assurance}'. Open the review's page and decide there.",
+        required=review.min_assurance,
+        given=str(response.assurance),
+    )
+
+
+def _check_start(response: Response, now: datetime) -> None:
+    wanted = response.not_before
+    if wanted is not None and wanted - now > LATEST_START:
+        message = f"The earliest start must be within {LATEST_START.days} days."
+        raise InvalidInput(message, errors=[{"at": "/not_before", "message": message}])
+
+
+def _ask_back(review: Review, reviewer: Any, response: Response, *, now: datetime) -> Review:
+    """Put a question to the requester; the review stays open, and a veto window is over: somebody doubts."""
+    text = storable(response.message.strip())
+    review.messages.create(author=reviewer, is_question=True, text=text, at=now)
+    if review.veto_until is not None:
+        review.veto_until = None
+        review.save(update_fields=["veto_until"])
+    _record(review, reviewer, response, now=now)
+    changed(review)
+    return review
+
+
+def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -> Review | None:
+    """Guard the edited action anew and put it in the place of the old one; return a successor if it is riskier.
+
+    Votes on the old action count no more: they are bound to its digest.
+    """
     if not isinstance(response.arguments, dict):
         raise InvalidInput("An edit needs the complete new arguments as an object.")
     arguments = response.arguments
@@ -317,18 +168,107 @@ def _edit(review: Review, response: Response) -> None:
             "The edited action is not allowed; the review is unchanged.",
             errors=[{"at": "/arguments", "message": r.message, "rule": r.rule} for r in verdict.reasons],
         )
-    if verdict.requirement is not None:
-        review.required = max(review.required, verdict.requirement.approvals)
+    if digest == review.digest:
+        raise InvalidInput("Nothing is changed; approve it as it is, or change an argument.")
+    if any(vote.reviewer_id == reviewer.pk and vote.digest == digest for vote in review.votes.all()):
+        raise AlreadyDecided("You have voted for exactly this action before.", review_status=review.status)
+    requirement = verdict.requirement
+    if requirement is not None and list(Risk).index(requirement.risk) > list(Risk).index(Risk(review.risk)):
+        tier = tiers.tier_of(requirement.risk)
+        plan = replace(plans.plan_for(request, requirement, tier), editor=reviewer.pk)
+        review.transition(Review.Status.SUPERSEDED, decided_at=now)
+        _keep(review, reviewer, response, verdict=Verdict.NOTHING, digest=digest, rules=(), now=now)
+        _record(review, reviewer, response, now=now)
+        closed(review)
+        reasons = [{"code": r.code, "message": r.message, "rule": r.rule} for r in verdict.reasons]
+        return opening.open_call(
+            request,
+            requirement=requirement,
+            plan=plan,
+            tier=tier,
+            digest=digest,
+            reason=" ".join(reason.message for reason in verdict.reasons),
+            rule=verdict.reasons[0].rule,
+            facts=reasons,
+            evidence=review.evidence,
+            arguments_proposed=review.arguments_proposed,
+            supersedes=review,
+            expires_at=max(review.expires_at, now + tier.expires_after),
+            now=now,
+        )
+    plan = replace(review.decided_by, editor=reviewer.pk)
     review.arguments, review.digest = arguments, digest
+    review.plan, review.veto_until = plan.to_json(), None
+    review.fingerprint, review.shape = opening.fingerprint(request), opening.shape(request)
     review.version += 1
-    review.save(update_fields=["arguments", "digest", "version", "required"])
+    review.save(
+        update_fields=["arguments", "digest", "version", "plan", "veto_until", "fingerprint", "shape"]
+    )
+    return None
 
 
-def _settle(review: Review, *, now: datetime) -> bool:
+def _vote(review: Review, reviewer: Any, response: Response, *, now: datetime) -> None:
+    plan = review.decided_by
+    verdict = COUNTS_AS[review.kind].get(response.verb, Verdict.NOTHING)
+    if response.verb is DecisionVerb.WITHDRAW:
+        verdict = Verdict.WITHDRAW
+    if response.verb is DecisionVerb.EDIT and EDITOR in plan.exclude:
+        verdict = Verdict.NOTHING
+    # The counting rules are those before this vote: its own approval opens no stage for itself.
+    rules = plan.counting_rules(eligibility.as_reviewer(reviewer), review.ballots(), digest=review.digest)
+    _keep(review, reviewer, response, verdict=verdict, digest=review.digest, rules=rules, now=now)
+
+
+def _keep(
+    review: Review,
+    reviewer: Any,
+    response: Response,
+    *,
+    verdict: Verdict,
+    digest: str,
+    rules: Iterable[str],
+    now: datetime,
+) -> None:
+    edited = response.arguments if response.verb is DecisionVerb.EDIT else None
+    before = review.votes.exclude(arguments=None).order_by("-id").values_list("arguments", flat=True).first()
+    stood_in = eligibility.stands_in_for(reviewer, now)
+    review.votes.create(
+        kind=BallotKind.PERSON,
+        reviewer=reviewer,
+        on_behalf_of=stood_in[0] if stood_in else None,
+        decision=response.verb,
+        verdict=verdict,
+        rules=list(rules),
+        digest=digest,
+        message=storable(response.message.strip()),
+        arguments=edited,
+        patch=None if edited is None else patch.between(before or review.arguments_proposed, edited),
+        channel=response.channel,
+        assurance=response.assurance,
+        viewed_at=ReviewView.objects.filter(review=review, viewer=reviewer)
+        .values_list("at", flat=True)
+        .first(),
+        at=now,
+    )
+    review._prefetched_objects_cache = {}  # type: ignore[attr-defined]  # the votes were read before
+
+
+def _settle(review: Review, response: Response, *, now: datetime) -> bool:
     """Close the review if its votes decide it; return whether they do."""
-    match quorum.resolve(review.ballots(), required=review.required, digest=review.digest):
+    if response.verb is DecisionVerb.CANCEL_RUN:
+        review.transition(Review.Status.CANCELLED, decided_at=now)
+        return True
+    if response.verb is DecisionVerb.FEEDBACK:
+        review.transition(Review.Status.REJECTED, decided_at=now)
+        return True
+    outcome = quorum.resolve(review.decided_by, review.ballots(), digest=review.digest)
+    if outcome is quorum.Outcome.OPEN and response.verb is DecisionVerb.REJECT:
+        if eligibility.is_satisfiable(review):
+            return False
+        outcome = quorum.Outcome.REJECTED  # those who are left can no longer approve it
+    match outcome:
         case quorum.Outcome.APPROVED:
-            review.transition(Review.Status.APPROVED, decided_at=now, execute_by=now + EXECUTE_WITHIN)
+            _approve(review, response.not_before, now=now)
         case quorum.Outcome.REJECTED:
             review.transition(Review.Status.REJECTED, decided_at=now)
         case quorum.Outcome.ANSWERED:
@@ -338,65 +278,99 @@ def _settle(review: Review, *, now: datetime) -> bool:
     return True
 
 
-@transaction.atomic
-def consume(*, review_id: UUID, digest: str, now: datetime) -> Approval:
-    """Use an approval up for one execution of exactly this action.
-
-    Approvers who no longer may decide do not count. Raises ApprovalNotUsable if it is missing,
-    spent, expired or bound to another digest.
-    """
-    used = Review.objects.filter(
-        pk=review_id, status=Review.Status.APPROVED, digest=digest, consumed_at=None, execute_by__gt=now
-    ).update(consumed_at=now)
-    if not used:
-        raise ApprovalNotUsable("The approval is missing, spent, expired or for another action.")
-    return _approval(Review.objects.get(pk=review_id))
+def _approve(review: Review, not_before: datetime | None, *, now: datetime) -> None:
+    start = max(not_before or now, now)
+    changes: dict[str, Any] = {"not_before": not_before} if not_before else {}
+    review.transition(Review.Status.APPROVED, decided_at=now, execute_by=start + EXECUTE_WITHIN, **changes)
 
 
-def consumed_approval(*, review_id: UUID, digest: str, now: datetime) -> Approval:
-    """Return the approval that this very call was started with, to repeat it after a crash or a failure.
-
-    For the same step under the same idempotency key alone: it is the caller's to see to that. Approvers
-    who no longer may decide do not count. Raises ApprovalNotUsable if it was never used, was used 24
-    hours ago, was cancelled or is bound to another digest.
-    """
-    review = Review.objects.filter(
-        pk=review_id, status=Review.Status.APPROVED, digest=digest, consumed_at__gt=now - REPEAT_WITHIN
-    ).first()
-    if review is None:
-        raise ApprovalNotUsable("The approval was not used for this action, or is too old to repeat it.")
-    return _approval(review)
-
-
-def _approval(review: Review) -> Approval:
-    """Return what is left of an approval: the votes of those who still may decide."""
-    votes = review.votes.filter(digest=review.digest, verdict=Verdict.APPROVE).select_related("reviewer")
-    eligible = [v for v in votes if v.reviewer_id != review.requester_id and v.reviewer.has_perm(DECIDE)]
-    return Approval(
-        review_id=str(review.pk),
-        digest=review.digest,
-        approvals=len({vote.reviewer_id for vote in eligible}),
-        approvers=tuple(vote.reviewer.username for vote in eligible),
-        decided_at=review.decided_at or review.created_at,
+def _record(review: Review, reviewer: Any, response: Response, *, now: datetime) -> None:
+    note(
+        review,
+        f"review.{response.verb}",
+        actor=actor_of(reviewer),
+        at=now,
+        message=response.message,
+        channel=response.channel,
+        assurance=response.assurance,
+        arguments=response.arguments if response.verb is DecisionVerb.EDIT else review.arguments,
     )
+
+
+@transaction.atomic
+def cast(*, review: Review, kind: BallotKind, user: Any, message: str, now: datetime) -> Review:
+    """Cast a vote that nobody gives by hand: a standing grant's, as its giver's, or the veto window's.
+
+    A grant counts where its giver may decide the review right now, and no further. Raises PermissionMissing
+    where they may not, StaleTransition if the review is closed, InvalidInput for a critical one.
+    """
+    review = locked(review.pk)
+    if review.status != Review.Status.PENDING:
+        raise StaleTransition("The review is closed.", review_status=review.status)
+    plan = review.decided_by
+    rules: tuple[str, ...] = ()
+    if kind is BallotKind.GRANT:
+        if review.risk == Risk.CRITICAL or review.kind != Review.Kind.TOOL_CALL:
+            raise InvalidInput("A standing grant covers tool calls below critical risk.")
+        allowed = available_actions(review, user)
+        if DecisionVerb.APPROVE not in allowed.verbs:
+            raise PermissionMissing(allowed.why_not)
+        rules = plan.counting_rules(eligibility.as_reviewer(user), review.ballots(), digest=review.digest)
+    review.votes.create(
+        kind=kind,
+        reviewer=user,
+        decision=DecisionVerb.APPROVE,
+        verdict=Verdict.APPROVE,
+        rules=list(rules),
+        digest=review.digest,
+        message=storable(message),
+        channel=Channel.API,
+        assurance=review.min_assurance,
+        at=now,
+    )
+    decided = kind is BallotKind.WINDOW or (
+        quorum.resolve(plan, review.ballots(), digest=review.digest) is quorum.Outcome.APPROVED
+    )
+    if decided:
+        _approve(review, None, now=now)
+    actor = SYSTEM if kind is BallotKind.WINDOW else actor_of(user)
+    note(review, f"review.{kind}", actor=actor, at=now, message=message, accountable=user.username)
+    if decided:
+        closed(review)
+    else:
+        changed(review)
+    return review
 
 
 @transaction.atomic
 def expire(*, review: Review, now: datetime) -> None:
     """Close a review whose time is over; the action does not run."""
     review.transition(Review.Status.EXPIRED, decided_at=now)
-    audit.record(_entry(review, "review.expired", actor=SYSTEM, at=now))
-    live.publish_on_commit("reviews", review.pk)
-    review_decided.send(sender=Review, review=review)
+    note(review, "review.expired", actor=SYSTEM, at=now)
+    closed(review)
 
 
 @transaction.atomic
-def cancel_for_run(*, run_id: UUID, now: datetime) -> None:
-    """Close the open reviews of a run that ends."""
-    for review in Review.objects.select_for_update().filter(run_id=run_id, status=Review.Status.PENDING):
+def cancel_for_run(*, run_id: UUID | None, now: datetime) -> None:
+    """Close the open reviews of a run that ends; an escalation about it stays for people to answer."""
+    waiting = Review.objects.select_for_update(of=("self",)).filter(
+        run_id=run_id, status=Review.Status.PENDING
+    )
+    for review in waiting.exclude(kind=Review.Kind.ESCALATION):
         review.transition(Review.Status.CANCELLED, decided_at=now)
-        audit.record(_entry(review, "review.cancelled", actor=SYSTEM, at=now))
-        live.publish_on_commit("reviews", review.pk)
+        note(review, "review.cancelled", actor=SYSTEM, at=now)
+        closed(review)
+
+
+def rejected_before(review_or_request: Any) -> Review | None:
+    """Return the review that rejected exactly this call earlier in its run, or None."""
+    rejected = Review.objects.filter(
+        run_id=review_or_request.run.run_id,
+        fingerprint=opening.fingerprint(review_or_request),
+        status=Review.Status.REJECTED,
+        kind=Review.Kind.TOOL_CALL,
+    )
+    return rejected.order_by("-id").first()
 
 
 def answer_of(review: Review) -> Answer:
@@ -408,27 +382,40 @@ def answer_of(review: Review) -> Answer:
     return Answer(verb=DecisionVerb(last.decision), message=last.message, by=last.reviewer.username)
 
 
-def rejection_of(review: Review) -> tuple[str, str]:
-    """Return who rejected a review and why, for the agent."""
-    vote = Vote.objects.filter(review=review, verdict=Verdict.REJECT).select_related("reviewer").first()
-    return (vote.reviewer.username, vote.message) if vote else ("", "")
+def rejection_of(review: Review) -> Vote | None:
+    """Return the vote that rejected the review, with its reviewer, or None."""
+    votes = Vote.objects.filter(review=review, verdict=Verdict.REJECT).select_related("reviewer")
+    return votes.order_by("-id").first()
 
 
-def _entry(
-    review: Review, action: str, *, actor: Actor, at: datetime, body: JsonObject | None = None
-) -> Entry:
-    request = review.request
-    return Entry(
-        at=at,
-        action=action,
-        actor=actor,
-        user=UserRef(**request["user"]),
-        agent_id=str(review.agent_id),
-        agent_name=review.agent_name,
-        run_id=str(review.run_id),
-        step_id=str(review.step_id),
-        trace_id=request["run"]["trace_id"],
-        subject=Subject(kind="review", id=str(review.pk)),
-        outcome=str(review.status),
-        body={"kind": review.kind, "tool": review.tool, "digest": review.digest, **(body or {})},
-    )
+__all__ = [
+    "COUNTS_AS",
+    "DECIDE",
+    "AlreadyDecided",
+    "ApprovalNotUsable",
+    "AssuranceTooLow",
+    "Availability",
+    "ReviewChanged",
+    "answer_of",
+    "ask",
+    "ask_outcome",
+    "available_actions",
+    "cancel_for_run",
+    "cast",
+    "consume",
+    "consumed_approval",
+    "escalate",
+    "expire",
+    "hand_off",
+    "mark_presented",
+    "mark_viewed",
+    "may_revoke",
+    "raise_priority",
+    "record_effect",
+    "rejected_before",
+    "rejection_of",
+    "reply",
+    "request_review",
+    "respond",
+    "revoke",
+]

@@ -10,3 +10,6 @@ review_changed = Signal()
 
 review_decided = Signal()
 """A review is closed: by people, by its deadline, by its run, or because another took its place."""
+
+review_unsatisfiable = Signal()
+"""Too few people are left to approve a pending review; sent when it is opened and when that becomes so."""

@@ -18,7 +18,7 @@ from governance.types import Effect
 from hitl.reviews import operations, quorum
 from hitl.reviews.forms import ArgumentsForm
 from hitl.reviews.models import Review
-from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from hitl.reviews.wording import WORDS
 from tenants.kernel.errors import DomainError, InvalidInput
 
@@ -92,6 +92,7 @@ def _decide(request: HttpRequest, item: Review, form: ArgumentsForm, channel: Ch
         arguments=arguments,
         version=version,
         digest=request.POST.get("digest", ""),
+        assurance=Assurance.SESSION,
     )
     operations.respond(review_id=item.pk, reviewer=request.user, response=response, now=timezone.now())
     return verb
@@ -115,7 +116,7 @@ def _argument(item: Review, name: str) -> dict[str, Any]:
 
 def _sent(item: Review) -> datetime | None:
     """Return when the call whose outcome is asked about was sent: its permit was used then."""
-    if item.kind != Review.Kind.OUTCOME:
+    if item.kind != Review.Kind.OUTCOME or item.run_id is None or item.step_id is None:
         return None
     permits = PolicyDecision.objects.filter(run_id=item.run_id, step_id=item.step_id, effect=Effect.PERMIT)
     used = permits.filter(consumed_at__lte=item.created_at).order_by("-consumed_at")
@@ -152,7 +153,7 @@ def _context(
         "evidence_more": {
             name: value for name, value in item.evidence.items() if name not in SHOWN_APART and value
         },
-        "approvals": quorum.approvals(item.ballots(), digest=item.digest),
+        "approvals": quorum.approvals(item.decided_by, item.ballots(), digest=item.digest),
         "sent_at": _sent(item),
         "remaining_s": int(item.remaining(now).total_seconds()),
         "effect": AuditEvent.objects.filter(

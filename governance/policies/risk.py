@@ -1,0 +1,84 @@
+"""How risky a call is: what its tool declares, raised by its arguments and by what the run has read. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any
+
+from governance.types import EffectClass, PolicyRequest, Reason, Risk
+
+MISSING = object()
+ORDER = list(Risk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """From this amount on, a call of these tools has at least this risk."""
+
+    tool: str
+    argument: str
+    at_least: Decimal
+    risk: Risk
+    author_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """The risk of one call, what raised it, and who wrote the rules that did."""
+
+    risk: Risk
+    facts: tuple[Reason, ...] = ()
+    authors: tuple[int, ...] = ()
+
+
+def assess(request: PolicyRequest, thresholds: Iterable[Threshold]) -> Assessment:
+    """Return the risk of the call. It only ever rises above the tool's own.
+
+    A medium call counts as high where a run may not go on without an approval: when it cannot be undone,
+    or when the run has read what outsiders may have written.
+    """
+    tool = request.tool
+    risk, facts, authors = tool.risk, list[Reason](), list[int]()
+    for threshold in thresholds:
+        why = _applies(threshold, request)
+        if why and ORDER.index(threshold.risk) > ORDER.index(risk):
+            risk = threshold.risk
+            facts.append(Reason(code="amount", message=f"{why}: the risk is {risk}.", rule="risk-threshold"))
+            authors.append(threshold.author_id)
+    if risk is Risk.MEDIUM and request.influence and tool.effect is not EffectClass.READ:
+        risk = Risk.HIGH
+        read = ", ".join(request.influence)
+        message = f"The run has read text that outsiders may have written ({read}); medium counts as high."
+        facts.append(Reason(code="untrusted-influence", message=message, rule="influence"))
+    if risk is Risk.MEDIUM and not tool.reversible and tool.effect is not EffectClass.READ:
+        risk = Risk.HIGH
+        message = f"What {tool.name} does cannot be undone; medium counts as high."
+        facts.append(Reason(code="irreversible", message=message, rule="reversibility"))
+    return Assessment(risk=risk, facts=tuple(facts), authors=tuple(dict.fromkeys(authors)))
+
+
+def _applies(threshold: Threshold, request: PolicyRequest) -> str:
+    """Return in words why the threshold applies, empty if it does not.
+
+    An amount that is missing or is no number cannot be compared, so the threshold applies.
+    """
+    if not fnmatchcase(request.tool.name, threshold.tool):
+        return ""
+    value = _member(request.arguments, threshold.argument)
+    if value is MISSING:
+        return f"{threshold.argument} is not among the arguments"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{threshold.argument} is no number"
+    if Decimal(str(value)) >= threshold.at_least:
+        return f"{threshold.argument} is {value}, from {threshold.at_least.normalize():f} on"
+    return ""
+
+
+def _member(arguments: Mapping[str, Any], path: str) -> Any:
+    value: Any = arguments
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return MISSING
+        value = value[name]
+    return value

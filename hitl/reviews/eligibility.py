@@ -1,0 +1,75 @@
+"""Who may decide a review, and who may not. Superusers are not exempt."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from governance.access.models import User
+from hitl.reviews import predicates, quorum
+from hitl.reviews.models import Review
+from hitl.reviews.predicates import Reviewer
+from hitl.reviews.quorum import Plan
+
+DECIDE = "hitl.decide_review"
+StandIns = Callable[[Any, datetime], list[Any]]
+STANDS_IN_FOR: list[StandIns] = []
+"""Functions `(user, at) -> people`, added by what knows about substitutions."""
+
+
+def deciders() -> list[User]:
+    """Return every active person who holds the permission to decide reviews, by name."""
+    codename = {"permissions__codename": "decide_review", "permissions__content_type__app_label": "hitl"}
+    own = {f"user_{name}": value for name, value in codename.items()}
+    roles = {f"groups__{name}": value for name, value in codename.items()}
+    holders = User.objects.filter(Q(is_superuser=True) | Q(**own) | Q(**roles), is_active=True)
+    people = holders.filter(kind=User.Kind.PERSON).distinct()
+    return list(people.order_by("username").prefetch_related("groups"))
+
+
+def as_reviewer(user: Any) -> Reviewer:
+    """Return what a plan may ask about a person."""
+    groups = frozenset(group.name for group in user.groups.all())
+    return Reviewer(id=user.pk, username=user.username, groups=groups)
+
+
+def stands_in_for(user: Any, at: datetime) -> list[Any]:
+    """Return the people whom the user stands in for at that time."""
+    return [person for find in STANDS_IN_FOR for person in find(user, at)]
+
+
+def why_excluded(review: Review, user: Any, *, now: datetime | None = None) -> str:
+    """Return why the user may not decide the review, empty if nothing keeps them from it.
+
+    Whoever stands in for an excluded person is excluded too. It asks for no permission.
+    """
+    plan = review.decided_by
+    if user.pk in plan.excluded:
+        return plan.excluded[user.pk]
+    if quorum.EDITOR in plan.exclude and plan.editor == user.pk:
+        return "You made the last edit, so somebody else must approve it."
+    for person in stands_in_for(user, now or timezone.now()):
+        if person.pk in plan.excluded:
+            return f"You stand in for {person.username}, who may not decide this."
+    return ""
+
+
+def eligible(review: Review, *, now: datetime | None = None) -> list[User]:
+    """Return who may decide the review and would count, by name."""
+    plan = review.decided_by
+    at = now or timezone.now()
+    found = [user for user in deciders() if not why_excluded(review, user, now=at)]
+    return [user for user in found if counts_in(plan, as_reviewer(user))]
+
+
+def counts_in(plan: Plan, reviewer: Reviewer) -> bool:
+    """Tell whether some rule of the plan is for this person."""
+    return any(predicates.matches(rule.where, reviewer) for stage in plan.stages for rule in stage.any_of)
+
+
+def is_satisfiable(review: Review) -> bool:
+    """Tell whether enough people are left to approve the review."""
+    reviewers = [as_reviewer(user) for user in deciders() if not why_excluded(review, user)]
+    return quorum.is_reachable(review.decided_by, reviewers, review.ballots(), digest=review.digest)

@@ -1,0 +1,91 @@
+"""Which plan decides a call, fixed when its review is opened."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from django.contrib.auth import get_user_model
+
+from governance.types import PolicyRequest, Requirement
+from hitl.reviews.models import Review, ReviewPlan, Vote
+from hitl.reviews.quorum import AUTHOR, DELEGATOR, INITIATOR, OWNER, Plan
+from hitl.reviews.tiers import Tier
+from hitl.reviews.types import DecisionVerb
+
+WHY = {
+    INITIATOR: "You asked for this, so somebody else must decide it.",
+    DELEGATOR: "It was asked on your behalf, so somebody else must decide it.",
+    OWNER: "You own the agent, so somebody else must decide what it does.",
+    AUTHOR: "You wrote the rule that asks for this, so somebody else must decide it.",
+}
+
+
+def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier) -> Plan:
+    """Return the tenant's most specific plan for the call, or one stage of as many people as it needs.
+
+    A plan never asks for fewer people than the gate does.
+    """
+    row = _row(request.tool.name, requirement)
+    plan = Plan.simple(requirement.approvals) if row is None else Plan.from_json(row.document)
+    authors = [*requirement.authors, *([row.author_id] if row is not None else [])]
+    return replace(
+        plan,
+        name=row.name if row is not None else "",
+        min_distinct=max(plan.min_distinct, requirement.approvals),
+        excluded=excluded(plan.exclude, request, authors),
+        feedback_left=_feedback_left(request, tier),
+    )
+
+
+def plan_of_one(request: PolicyRequest, *, required: int = 1, exclude: Sequence[str] = (INITIATOR,)) -> Plan:
+    """Return the plan of a review that proposes no new call."""
+    plan = Plan.simple(required, exclude=tuple(exclude))
+    return replace(plan, excluded=excluded(plan.exclude, request, ()))
+
+
+def excluded(names: Sequence[str], request: PolicyRequest, authors: Sequence[int]) -> dict[int, str]:
+    """Return who may not decide the call, with the reason that is told to them first in line."""
+    people: dict[int, str] = {}
+    who = {
+        INITIATOR: [request.user.id],
+        DELEGATOR: [request.delegator.id] if request.delegator else [],
+        OWNER: [request.agent.owner_id],
+        AUTHOR: list(authors),
+    }
+    for name, ids in who.items():
+        if name in names:
+            people |= {pk: WHY[name] for pk in ids if pk and pk not in people}
+    return people
+
+
+def excluded_names(plan: Plan) -> list[tuple[str, str]]:
+    """Return who is excluded, by name, with the reason as others read it."""
+    people = get_user_model().objects.in_bulk([*plan.excluded])
+    told = {
+        WHY[INITIATOR]: "asked for it",
+        WHY[DELEGATOR]: "it was asked on their behalf",
+        WHY[OWNER]: "owns the agent",
+        WHY[AUTHOR]: "wrote the rule that asks",
+    }
+    return [(people[pk].username, told.get(why, why)) for pk, why in plan.excluded.items() if pk in people]
+
+
+def _row(tool: str, requirement: Requirement) -> ReviewPlan | None:
+    """Return the plan for this tool by name, else by pattern, else for the tier alone, else for all."""
+    rows = [
+        row
+        for row in ReviewPlan.objects.filter(enabled=True)
+        if row.risk in ("", requirement.risk) and (not row.tool or fnmatchcase(tool, row.tool))
+    ]
+    rows.sort(key=lambda row: (row.tool != tool, not row.tool, not row.risk, row.name))
+    return rows[0] if rows else None
+
+
+def _feedback_left(request: PolicyRequest, tier: Tier) -> int:
+    sent_back = Vote.objects.filter(
+        review__run_id=request.run.run_id,
+        review__tool=request.tool.name,
+        review__status=Review.Status.REJECTED,
+        decision=DecisionVerb.FEEDBACK,
+    )
+    return max(0, tier.feedback_rounds - sent_back.count())
