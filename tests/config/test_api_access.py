@@ -16,6 +16,7 @@ from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
 from hitl.reviews import operations as reviews
+from hitl.reviews.models import Review
 from hitl.reviews.types import ReviewRequest
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
@@ -69,7 +70,10 @@ ACCESS: dict[str, frozenset[str]] = {
     "DELETE tools/secrets/{name}": frozenset({"alice"}),
     "GET hitl/queue": READERS,
     "GET hitl/queue/{pk}": READERS,
-    "POST hitl/queue/{pk}/respond": frozenset({"alice", "bob"}),
+    "POST hitl/queue/{pk}/respond": frozenset({"bob"}),
+    "POST hitl/queue/{pk}/revoke": frozenset({"bob"}),
+    "POST hitl/queue/{pk}/messages": frozenset({"alice", "bob", "oscar"}),
+    "POST hitl/queue/{pk}/viewed": READERS,
 }
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
@@ -91,6 +95,8 @@ BODIES: dict[str, Any] = {
     "POST tools/secrets": {"name": "ANOTHER_KEY", "value": "long-enough"},
     "PATCH tools/secrets/{name}": {"value": "long-enough"},
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
+    "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
+    "POST hitl/queue/{pk}/messages": {"message": "because"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -140,6 +146,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
             url = url.replace(event, str(AuditEvent.objects.latest("id").pk))
         if endpoint == "POST runs/{pk}/resume":
             Run.objects.filter(pk=run.pk).update(status=Run.Status.PAUSED)
+        if endpoint == "POST hitl/queue/{pk}/revoke":
+            Review.objects.filter(pk=review.pk).update(status=Review.Status.APPROVED)
         return client.generic(method, url, *_body(endpoint))
 
     return go
