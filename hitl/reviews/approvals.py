@@ -80,7 +80,7 @@ def _approval(review: Review) -> Approval:
     if window is not None:
         return _approval_of(review, [window], unopposed=True)
     plan = review.decided_by
-    may = {user.pk for user in eligibility.deciders()}
+    may = set(eligibility.deciders().values_list("pk", flat=True))
     standing = [vote for vote in votes if vote.reviewer_id in may and vote.reviewer_id not in plan.excluded]
     ballots = [vote.ballot() for vote in standing]
     if quorum.resolve(plan, ballots, digest=review.digest) is not quorum.Outcome.APPROVED:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from governance.access.models import User
@@ -19,14 +19,17 @@ STANDS_IN_FOR: list[StandIns] = []
 """Functions `(user, at) -> people`, added by what knows about substitutions."""
 
 
-def deciders() -> list[User]:
-    """Return every active person who holds the permission to decide reviews, by name."""
+def deciders() -> QuerySet[User]:
+    """Return every active person who holds the permission to decide reviews."""
     codename = {"permissions__codename": "decide_review", "permissions__content_type__app_label": "hitl"}
     own = {f"user_{name}": value for name, value in codename.items()}
     roles = {f"groups__{name}": value for name, value in codename.items()}
     holders = User.objects.filter(Q(is_superuser=True) | Q(**own) | Q(**roles), is_active=True)
-    people = holders.filter(kind=User.Kind.PERSON).distinct()
-    return list(people.order_by("username").prefetch_related("groups"))
+    return holders.filter(kind=User.Kind.PERSON).distinct()
+
+
+def _by_name() -> list[User]:
+    return list(deciders().order_by("username").prefetch_related("groups"))
 
 
 def as_reviewer(user: Any) -> Reviewer:
@@ -60,7 +63,7 @@ def eligible(review: Review, *, now: datetime | None = None) -> list[User]:
     """Return who may decide the review and would count, by name."""
     plan = review.decided_by
     at = now or timezone.now()
-    found = [user for user in deciders() if not why_excluded(review, user, now=at)]
+    found = [user for user in _by_name() if not why_excluded(review, user, now=at)]
     return [user for user in found if counts_in(plan, as_reviewer(user))]
 
 
@@ -71,5 +74,5 @@ def counts_in(plan: Plan, reviewer: Reviewer) -> bool:
 
 def is_satisfiable(review: Review) -> bool:
     """Tell whether enough people are left to approve the review."""
-    reviewers = [as_reviewer(user) for user in deciders() if not why_excluded(review, user)]
+    reviewers = [as_reviewer(user) for user in _by_name() if not why_excluded(review, user)]
     return quorum.is_reachable(review.decided_by, reviewers, review.ballots(), digest=review.digest)

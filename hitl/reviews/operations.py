@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from governance import gate
 from governance.types import SYSTEM, Effect, Risk
@@ -60,6 +61,8 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
     tool's schema or the gate refuses; the review stays open).
     """
     review = locked(review_id)
+    prefetch_related_objects([review], "votes")
+    prefetch_related_objects([reviewer], "groups")
     if review.status == Review.Status.PENDING and review.expires_at <= now:
         raise AlreadyDecided("This review has expired; nothing was run.", review_status="expired")
     _check_seen(review, response)
@@ -230,7 +233,8 @@ def _keep(
     now: datetime,
 ) -> None:
     edited = response.arguments if response.verb is DecisionVerb.EDIT else None
-    before = review.votes.exclude(arguments=None).order_by("-id").values_list("arguments", flat=True).first()
+    votes = sorted(review.votes.all(), key=lambda vote: vote.pk)
+    before = [vote.arguments for vote in votes if vote.arguments is not None] or [review.arguments_proposed]
     stood_in = eligibility.stands_in_for(reviewer, now)
     review.votes.create(
         kind=BallotKind.PERSON,
@@ -242,7 +246,7 @@ def _keep(
         digest=digest,
         message=storable(response.message.strip()),
         arguments=edited,
-        patch=None if edited is None else patch.between(before or review.arguments_proposed, edited),
+        patch=None if edited is None else patch.between(before[-1], edited),
         channel=response.channel,
         assurance=response.assurance,
         viewed_at=ReviewView.objects.filter(review=review, viewer=reviewer)
