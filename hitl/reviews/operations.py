@@ -98,8 +98,8 @@ def _check_allowed(review: Review, reviewer: Any, verb: DecisionVerb) -> None:
     if review.status != Review.Status.PENDING:
         raise AlreadyDecided(allowed.why_not, review_status=review.status)
     if verb in COUNTS_AS[review.kind] and allowed.why_not:
-        has_voted = any(vote.reviewer_id == reviewer.pk for vote in review.votes.all())
-        if has_voted:
+        mine = [v for v in review.votes.all() if (v.reviewer_id, v.digest) == (reviewer.pk, review.digest)]
+        if any(vote.verdict != Verdict.NOTHING for vote in mine):
             raise AlreadyDecided(allowed.why_not, review_status=review.status)
         raise PermissionMissing(allowed.why_not)
     if allowed.verbs:

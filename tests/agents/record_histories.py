@@ -18,7 +18,7 @@ from agents.runs import operations
 from agents.runs.models import Run
 from agents.tools.base import Happened
 from hitl.reviews import operations as reviews
-from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, Fault, Message, calls, text
 from tests.agents.probes import Probe, fails
@@ -99,7 +99,11 @@ SCENARIOS = (
     Scenario(
         name="approved-with-a-preview", answers=(one("offer", amount=3), DONE), people=(("approve", None),)
     ),
-    Scenario(name="edited", answers=(one("offer", amount=500), DONE), people=(("edit", {"amount": 5}),)),
+    Scenario(
+        name="edited",
+        answers=(one("offer", amount=500), DONE),
+        people=(("edit", {"amount": 5}), ("approve", None)),
+    ),
     Scenario(name="rejected", answers=(one("seal"), DONE), people=(("reject", None),)),
     Scenario(name="nobody-approved", answers=(one("seal"), DONE), people=(("expire", None),)),
     Scenario(
@@ -252,7 +256,12 @@ def to_the_end(run: Run, scenario: Scenario, work: Work, reviewers: list[Any]) -
                 continue
             arguments = more if said == "edit" else None
             response = Response(
-                verb=DecisionVerb(said), channel=Channel.API, message="I looked.", arguments=arguments
+                verb=DecisionVerb(said),
+                channel=Channel.DASHBOARD,
+                message="I looked.",
+                arguments=arguments,
+                version=review_of(run).version,
+                assurance=Assurance.STEP_UP,
             )
             reviewer = reviewers[review_of(run).votes.count()]
             reviews.respond(review_id=review_of(run).pk, reviewer=reviewer, response=response, now=now)

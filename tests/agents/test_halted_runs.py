@@ -22,7 +22,7 @@ from governance.access.models import User
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tenants.kernel.context import platform_context, schema_tenant, tenant_context
 from tenants.kernel.errors import StaleTransition
 from tenants.tenancy.models import PlatformHalt
@@ -146,7 +146,9 @@ class TestTripped:
         trip()
         review = Review.objects.get(run_id=run.pk)
         for reviewer in (bob, rita):
-            response = Response(verb=DecisionVerb.APPROVE, channel=Channel.API)
+            response = Response(
+                verb=DecisionVerb.APPROVE, channel=Channel.DASHBOARD, assurance=Assurance.STEP_UP
+            )
             reviews.respond(review_id=review.pk, reviewer=reviewer, response=response, now=NOW)
         assert work(run).status == "paused"
         assert probe.entered == []

@@ -225,11 +225,13 @@ class TestRejected:
 
 class TestEdited:
     def test_runs_with_the_edited_arguments_and_says_so(
-        self, waiting: Callable[[str], Run], work: Work, bob: Any
+        self, waiting: Callable[[str], Run], work: Work, bob: Any, rita: Any
     ) -> None:
         run = waiting("A-1001")
         edited = {**review_of(run).arguments, "amount": 7.5}
         respond(run, bob, "edit", arguments=edited)
+        assert work(run).status == Run.Status.WAITING
+        respond(run, rita, version=2)
         run = work(run)
         (refund,) = effects(run)
         assert float(refund.amount) == 7.5

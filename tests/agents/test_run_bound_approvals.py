@@ -14,7 +14,7 @@ from governance.access.models import User
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review, Vote
-from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tenants.kernel.models import uuid7
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
@@ -84,7 +84,7 @@ def approved(propose: Callable[[], Run], approvers: list[Any]) -> Run:
 
 def approve(run: Run, approvers: list[Any]) -> Run:
     for person in approvers:
-        given = Response(verb=DecisionVerb.APPROVE, channel=Channel.API)
+        given = Response(verb=DecisionVerb.APPROVE, channel=Channel.DASHBOARD, assurance=Assurance.STEP_UP)
         reviews.respond(review_id=review_of(run).pk, reviewer=person, response=given, now=NOW)
     run.refresh_from_db()
     assert run.status == Run.Status.QUEUED
@@ -183,7 +183,7 @@ class TestActionChanged:
         review = review_of(approved)
         forged = review.policy_request.with_arguments({"more": 1})
         Review.objects.filter(pk=review.pk).update(arguments={"more": 1}, digest=forged.digest())
-        assert_nothing_ran(work(approved), "denied")
+        assert_nothing_ran(work(approved), "approval-not-usable")
 
     def test_in_the_step(self, approved: Run, propose: Callable[[], Run], work: Work) -> None:
         """An approval of one run is put under the waiting step of another."""
@@ -227,15 +227,15 @@ class TestRightLost:
 
     def test_by_an_approver(self, approved: Run, approvers: list[Any], work: Work) -> None:
         approvers[1].user_permissions.clear()
-        assert_nothing_ran(work(approved), "denied")
+        assert_nothing_ran(work(approved), "approval-not-usable")
 
     def test_by_the_deactivation_of_person_or_approver(
         self, propose: Callable[[], Run], approvers: list[Any], requester: Any, work: Work
     ) -> None:
-        for person in (approvers[0], requester):
+        for person, code in ((approvers[0], "approval-not-usable"), (requester, "denied")):
             run = approve(propose(), approvers)
             User.objects.filter(pk=person.pk).update(is_active=False)
-            assert_nothing_ran(work(run), "denied")
+            assert_nothing_ran(work(run), code)
             User.objects.filter(pk=person.pk).update(is_active=True)
 
     def test_because_the_tool_was_disabled(self, approved: Run, work: Work) -> None:
@@ -271,7 +271,7 @@ class TestApprovalSpoiled:
             owner.execute("ALTER TABLE acme.hitl_vote DISABLE TRIGGER USER")
             owner.execute(change, [requester.pk, vote.pk])
             owner.execute("ALTER TABLE acme.hitl_vote ENABLE TRIGGER USER")
-        assert_nothing_ran(work(approved), "denied")
+        assert_nothing_ran(work(approved), "approval-not-usable")
 
     def test_because_the_tool_became_riskier(
         self, propose: Callable[[], Run], approvers: list[Any], work: Work

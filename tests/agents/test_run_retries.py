@@ -435,7 +435,7 @@ class TestFallbackTool:
         assert (run.status, probe.names()) == (Run.Status.SUCCEEDED, ["first", "second"] * 2)
 
     def test_is_called_with_what_a_reviewer_made_of_the_arguments(
-        self, probe: type[Probe], model: FakeModel, start: Start, work: Work, bob: Any
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work, bob: Any, rita: Any
     ) -> None:
         from hitl.reviews.types import Channel, DecisionVerb, Response
 
@@ -446,6 +446,8 @@ class TestFallbackTool:
             run = work(start("go"))
             edit = Response(verb=DecisionVerb.EDIT, channel=Channel.API, arguments={"amount": 5})
             reviews.respond(review_id=review_of(run).pk, reviewer=bob, response=edit, now=NOW)
+            agree = Response(verb=DecisionVerb.APPROVE, channel=Channel.API, version=2)
+            reviews.respond(review_id=review_of(run).pk, reviewer=rita, response=agree, now=NOW)
             probe.during = probes.fails(started=False)
             run = work(run)
         finally:

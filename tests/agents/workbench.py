@@ -13,7 +13,7 @@ from agents.runs.models import Run, Step
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tenants.kernel.context import schema_tenant, tenant_context
 from tests.agents.fake_model import FakeModel, calls, text
 from tests.agents.probes import Crash, Probe
@@ -90,7 +90,9 @@ def review_of(run: Run) -> Review:
 
 def say(run: Run, who: Any, verb: str, message: str = "I looked.", *, at: datetime = NOW) -> Review:
     """Answer the run's latest review."""
-    response = Response(verb=DecisionVerb(verb), channel=Channel.API, message=message)
+    response = Response(
+        verb=DecisionVerb(verb), channel=Channel.DASHBOARD, message=message, assurance=Assurance.STEP_UP
+    )
     return reviews.respond(review_id=review_of(run).pk, reviewer=who, response=response, now=at)
 
 

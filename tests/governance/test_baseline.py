@@ -65,7 +65,7 @@ class TestTiers:
         ("risk", "people"), [(Risk.LOW, 0), (Risk.MEDIUM, 1), (Risk.HIGH, 1), (Risk.CRITICAL, 2)]
     )
     def test_ask_this_many_people(self, risk: Risk, people: int) -> None:
-        verdict = judge(refund(risk=risk))
+        verdict = judge(refund(risk=risk, reversible=True))
         if people:
             assert verdict.effect is Effect.REQUIRE_APPROVAL
             assert verdict.requirement is not None

@@ -7,22 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance.types import PolicyRequest
+from governance.types import PolicyRequest, UserRef
 from tenants.kernel.errors import InvalidInput
 from tests.governance.samples import REFUND
 
 # What does not change the action: names that identifiers stand for, and facts that the gate asks anew.
 UNBOUND = {
-    "agent.name", "agent.principal_id", "tool.risk", "tool.effect", "tool.parameters", "tool.enabled", "run.trace_id",
+    "agent.name", "agent.principal_id", "agent.owner_id", "tool.risk", "tool.effect", "tool.parameters", "tool.enabled",
+    "tool.reversible", "run.trace_id", "delegator.id", "delegator.name", "influence",
 }  # fmt: skip
+ASKED = replace(REFUND, delegator=UserRef(id=5, name="dora"), influence=("read_mail",))
 
 
 def leaves() -> list[str]:
     """Return every value in a policy request as `part.field`."""
     names = []
     for part in fields(PolicyRequest):
-        value = getattr(REFUND, part.name)
-        if part.name in {"tenant", "arguments"}:
+        value = getattr(ASKED, part.name)
+        if part.name in {"tenant", "arguments", "influence"}:
             names.append(part.name)
         else:
             names += [f"{part.name}.{inner.name}" for inner in fields(value)]
@@ -33,9 +35,9 @@ def mutate(name: str) -> PolicyRequest:
     """Return the refund with this one value changed."""
     part, _, inner = name.partition(".")
     if not inner:
-        return replace(REFUND, **{part: _other(getattr(REFUND, part))})
-    value = getattr(REFUND, part)
-    return replace(REFUND, **{part: replace(value, **{inner: _other(getattr(value, inner))})})
+        return replace(ASKED, **{part: _other(getattr(ASKED, part))})
+    value = getattr(ASKED, part)
+    return replace(ASKED, **{part: replace(value, **{inner: _other(getattr(value, inner))})})
 
 
 def _other(value: Any) -> Any:
@@ -46,6 +48,8 @@ def _other(value: Any) -> Any:
             return f"{value}x"
         case int():
             return value + 1
+        case tuple():
+            return (*value, "more")
         case dict():
             return {**value, "more": 1}
     raise TypeError(type(value))
@@ -54,10 +58,10 @@ def _other(value: Any) -> Any:
 class TestDigest:
     @pytest.mark.parametrize("name", [name for name in leaves() if name not in UNBOUND])
     def test_changes_with_every_bound_value(self, name: str) -> None:
-        assert mutate(name).digest() != REFUND.digest()
+        assert mutate(name).digest() != ASKED.digest()
 
     def test_unbound_values_are_those_and_no_others(self) -> None:
-        unchanged = {name for name in leaves() if mutate(name).digest() == REFUND.digest()}
+        unchanged = {name for name in leaves() if mutate(name).digest() == ASKED.digest()}
         assert unchanged == UNBOUND
 
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from governance import gate
 from governance.types import Risk, RunRef, UserRef
 from hitl.reviews import operations
 from hitl.reviews.models import Review
-from hitl.reviews.types import Channel, DecisionVerb, Response, ReviewRequest
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response, ReviewRequest
 from tenants.kernel.models import uuid7
 from tests.governance.samples import NOW, proposal
 
@@ -25,11 +25,17 @@ HandOff = Callable[..., Review]
 def open_review(agent: Any, oscar: Any) -> Open:
     """Return a function that opens a review of a call which somebody's agent proposed, an hour before it expires."""
 
-    def make(*, user: Any = None, tool: str = "refund_order", risk: str = "", **arguments: Any) -> Review:
+    def make(
+        *,
+        user: Any = None,
+        tool: str = "refund_order",
+        risk: str = "",
+        reversible: bool = False,
+        **arguments: Any,
+    ) -> Review:
         from agents.tools.models import Tool
 
-        if risk:
-            Tool.objects.filter(name=tool).update(risk=risk)
+        Tool.objects.filter(name=tool).update(reversible=reversible, **({"risk": risk} if risk else {}))
         request = proposal(agent=agent, user=user or oscar, tool=tool, **arguments)
         decision = gate.authorize(request, now=NOW)
         asked = ReviewRequest(decision=decision, evidence={"query": "refund, please"}, expires_at=NOW + TTL)
@@ -52,11 +58,12 @@ def critical(open_review: Open) -> Review:
 
 @pytest.fixture
 def say() -> Say:
-    """Return a function with which a person responds to a review."""
+    """Return a function with which a person responds to a review, on its page and with the password given again."""
 
     def respond(
         review: Review, who: Any, verb: str = "approve", *, at: datetime = NOW, **response: Any
     ) -> Review:
+        response.setdefault("assurance", Assurance.STEP_UP)
         given = Response(verb=DecisionVerb(verb), channel=Channel.API, **response)
         return operations.respond(review_id=review.pk, reviewer=who, response=given, now=at)
 

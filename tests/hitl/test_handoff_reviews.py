@@ -30,8 +30,9 @@ class TestHandOff:
         event = AuditEvent.objects.get(action="review.requested", subject_id=str(hand_off().pk))
         assert (event.actor_kind, event.user_name, event.body["kind"]) == ("system", "oscar", "handoff")
 
-    def test_may_be_told_three_things(self, hand_off: HandOff, bob: Any) -> None:
-        assert available_actions(hand_off(), bob).verbs == ("respond", "retry", "reject")
+    def test_may_be_told_three_things_or_asked_about_or_ended(self, hand_off: HandOff, bob: Any) -> None:
+        verbs = ("respond", "retry", "reject", "request_info", "cancel_run")
+        assert available_actions(hand_off(), bob).verbs == verbs
 
 
 class TestAnswer:

@@ -12,7 +12,7 @@ from governance.audit.models import AuditEvent
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.operations import AlreadyDecided, ApprovalNotUsable, ReviewChanged
-from hitl.reviews.types import Channel, DecisionVerb, Response
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tenants.kernel.context import schema_tenant, tenant_context
 from tenants.kernel.errors import DomainError, StaleTransition
 from tests.governance.clones import own_database
@@ -78,7 +78,9 @@ def together(acme: Any) -> Together:
 
 
 def deciding(review: Review, who: Any, verb: str = "approve", **response: Any) -> Attempt:
-    given = Response(verb=DecisionVerb(verb), channel=Channel.API, **response)
+    given = Response(
+        verb=DecisionVerb(verb), channel=Channel.DASHBOARD, assurance=Assurance.STEP_UP, **response
+    )
     return lambda: operations.respond(review_id=review.pk, reviewer=who, response=given, now=NOW)
 
 
@@ -92,14 +94,16 @@ class TestOneReview:
         ways: list[dict[str, Any]] = [
             {"verb": "approve"},
             {"verb": "reject", "message": "no"},
-            {"verb": "edit", "arguments": LESS},
+            {"verb": "feedback", "message": "less"},
+            {"verb": "cancel_run", "message": "no more"},
         ]
-        attempts = [deciding(review, who, **ways[n % 3]) for n, who in enumerate(reviewers)]
+        attempts = [deciding(review, who, **ways[n % 4]) for n, who in enumerate(reviewers)]
         outcomes = together(attempts)
         assert outcomes["done"] == 1
         assert outcomes[AlreadyDecided.__name__] == MANY - 1
         review.refresh_from_db()
-        assert review.status in {Review.Status.APPROVED, Review.Status.REJECTED}
+        decided = {Review.Status.APPROVED, Review.Status.REJECTED, Review.Status.CANCELLED}
+        assert review.status in decided
         assert (review.votes.count(), decisions_on_record(review)) == (1, 1)
 
     def test_by_one_person_many_times_counts_once(

@@ -10,9 +10,9 @@ from governance import gate
 from governance.audit.models import AuditEvent
 from governance.types import Effect
 from hitl.reviews import operations
+from hitl.reviews.approvals import REPEAT_WITHIN
 from hitl.reviews.models import Review
 from hitl.reviews.operations import (
-    REPEAT_WITHIN,
     AlreadyDecided,
     ApprovalNotUsable,
     answer_of,
@@ -44,9 +44,10 @@ class TestAsk:
     def test_needs_somebody_even_for_a_tool_that_needs_no_approval(self, ask: Ask) -> None:
         assert ask(required=0).required == 1
 
-    def test_may_be_told_three_things(self, ask: Ask, bob: Any, charlie: Any) -> None:
+    def test_may_be_told_three_things_or_asked_about_or_ended(self, ask: Ask, bob: Any, charlie: Any) -> None:
         review = ask()
-        assert available_actions(review, bob).verbs == ("it_happened", "it_did_not", "retry")
+        verbs = ("it_happened", "it_did_not", "retry", "request_info", "cancel_run")
+        assert available_actions(review, bob).verbs == verbs
         assert available_actions(review, charlie).verbs == ()
 
 
@@ -132,7 +133,7 @@ class TestWordsForAnotherKind:
 
     @pytest.mark.parametrize("verb", ["it_happened", "it_did_not", "retry", "respond"])
     def test_are_refused_of_a_tool_call(self, review: Review, bob: Any, say: Say, verb: str) -> None:
-        with pytest.raises(InvalidInput, match="approve, edit, reject"):
+        with pytest.raises(InvalidInput, match="approve, edit, feedback, reject"):
             say(review, bob, verb, message="x")
         assert review.votes.count() == 0
 
@@ -191,6 +192,6 @@ class TestRepeatingACallThatHadItsApproval:
 
     def test_counts_only_those_who_still_may(self, used: Review, bob: Any) -> None:
         bob.groups.clear()
-        approval = self.again(used)
-        assert approval.approvals == 0
-        assert gate.authorize(used.policy_request, now=NOW, approval=approval).effect is Effect.DENY
+        with pytest.raises(ApprovalNotUsable) as raised:
+            self.again(used)
+        assert raised.value.data["reason"] == "reviewer_no_longer_eligible"

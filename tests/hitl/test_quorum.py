@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitl.reviews.quorum import Ballot, Outcome, Verdict, resolve
+from hitl.reviews.quorum import Ballot, Outcome, Plan, Verdict, resolve
 
 ALICE, BOB, RITA = 1, 2, 3
 NOW, OLD = "digest now", "digest before the edit"
@@ -12,7 +12,7 @@ YES, NO, SAID = Verdict.APPROVE, Verdict.REJECT, Verdict.ANSWER
 
 
 def ballot(reviewer: int, verdict: Verdict = YES, digest: str = NOW) -> Ballot:
-    return Ballot(reviewer_id=reviewer, verdict=verdict, digest=digest)
+    return Ballot(reviewer_id=reviewer, verdict=verdict, digest=digest, rules=("approval/1",))
 
 
 class TestResolve:
@@ -40,7 +40,7 @@ class TestResolve:
         ],
     )
     def test_walks_the_ballots_in_order(self, ballots: list[Ballot], required: int, outcome: Outcome) -> None:
-        assert resolve(ballots, required=required, digest=NOW) is outcome
+        assert resolve(Plan.simple(required), ballots, digest=NOW) is outcome
 
     @pytest.mark.parametrize(
         "ballots",
@@ -53,15 +53,15 @@ class TestResolve:
         ],
     )
     def test_leaves_votes_on_an_older_action_out(self, ballots: list[Ballot]) -> None:
-        assert resolve(ballots, required=2, digest=NOW) is Outcome.OPEN
+        assert resolve(Plan.simple(2), ballots, digest=NOW) is Outcome.OPEN
 
     def test_counts_a_person_again_on_the_new_action(self) -> None:
         ballots = [ballot(BOB, digest=OLD), ballot(RITA), ballot(BOB)]
-        assert resolve(ballots, required=2, digest=NOW) is Outcome.APPROVED
+        assert resolve(Plan.simple(2), ballots, digest=NOW) is Outcome.APPROVED
 
     @given(st.lists(st.tuples(st.sampled_from([ALICE, BOB, RITA]), st.sampled_from([NOW, OLD]))))
     def test_approves_only_with_as_many_distinct_people(self, votes: list[tuple[int, str]]) -> None:
         ballots = [ballot(person, digest=digest) for person, digest in votes]
         people = {person for person, digest in votes if digest == NOW}
-        approved = resolve(ballots, required=2, digest=NOW) is Outcome.APPROVED
+        approved = resolve(Plan.simple(2), ballots, digest=NOW) is Outcome.APPROVED
         assert approved == (len(people) >= 2)

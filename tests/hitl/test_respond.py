@@ -98,14 +98,24 @@ class TestApprove:
 
 
 class TestEdit:
-    def test_approves_the_edited_action(self, review: Review, bob: Any, say: Say) -> None:
+    def test_puts_the_edited_action_to_somebody_else(
+        self, review: Review, bob: Any, rita: Any, say: Say
+    ) -> None:
         proposed, digest = review.arguments, review.digest
         say(review, bob, "edit", arguments=LESS)
         review.refresh_from_db()
-        assert (review.status, review.arguments, review.version) == ("approved", LESS, 2)
+        assert (review.status, review.arguments, review.version) == ("pending", LESS, 2)
         assert review.arguments_proposed == proposed
         assert review.digest == review.policy_request.digest() != digest
         assert review.votes.get().arguments == LESS
+        assert say(review, rita, version=2).status == "approved"
+
+    def test_is_not_approved_by_its_editor(self, review: Review, bob: Any, say: Say) -> None:
+        say(review, bob, "edit", arguments=LESS)
+        with pytest.raises(PermissionMissing, match="the last edit"):
+            say(review, bob, version=2)
+        review.refresh_from_db()
+        assert (review.status, review.votes.count()) == ("pending", 1)
 
     def test_keeps_the_types_of_the_arguments(self, review: Review, bob: Any, say: Say) -> None:
         say(review, bob, "edit", arguments={**LESS, "amount": 10})
@@ -176,7 +186,9 @@ class TestReject:
         say(review, bob, "reject", message="  too much\x00 ")
         review.refresh_from_db()
         assert (review.status, review.execute_by) == ("rejected", None)
-        assert operations.rejection_of(review) == ("bob", "too much\ufffd")
+        vote = operations.rejection_of(review)
+        assert vote is not None
+        assert (vote.reviewer, vote.message) == (bob, "too much\ufffd")
         assert len(decided) == 1
 
     def test_needs_a_reason(self, review: Review, bob: Any, say: Say) -> None:
@@ -231,7 +243,8 @@ class TestWhoMay:
     def test_is_told_before_anybody_tries(
         self, review: Review, open_review: Open, alice: Any, bob: Any, charlie: Any
     ) -> None:
-        assert available_actions(review, bob).verbs == ("approve", "edit", "reject")
+        verbs = ("approve", "edit", "feedback", "reject", "request_info", "cancel_run")
+        assert available_actions(review, bob).verbs == verbs
         assert available_actions(review, charlie).verbs == ()
         assert available_actions(open_review(user=alice), alice).why_not.startswith("You asked for this")
 
@@ -243,6 +256,8 @@ class TestSecondDecision:
         self, review: Review, bob: Any, rita: Any, say: Say, first: str, second: str
     ) -> None:
         say(review, bob, first, message="first", arguments=LESS if first == "edit" else None)
+        if first == "edit":
+            say(review, rita, version=2)
         before = stored(review)
         for person in (bob, rita):
             with pytest.raises(AlreadyDecided):
@@ -349,25 +364,27 @@ class TestTwoPeople:
         assert critical.status == Review.Status.PENDING
 
     def test_an_edit_voids_the_votes_on_the_older_action(
-        self, critical: Review, bob: Any, rita: Any, say: Say
+        self, critical: Review, bob: Any, rita: Any, person: Any, say: Say
     ) -> None:
+        dora = person("dora", "hitl.decide_review")
         say(critical, bob)
         say(critical, rita, "edit", arguments=MORE)
         critical.refresh_from_db()
         assert (critical.status, critical.arguments, critical.version) == ("pending", MORE, 2)
-        say(critical, bob, version=2)
-        critical.refresh_from_db()
-        assert critical.status == Review.Status.APPROVED
+        assert say(critical, dora, version=2).status == Review.Status.PENDING
+        assert say(critical, bob, version=2).status == Review.Status.APPROVED
 
-    def test_an_editor_has_voted_for_the_edit(self, critical: Review, bob: Any, say: Say) -> None:
+    def test_an_editor_is_neither_of_them(self, critical: Review, bob: Any, rita: Any, say: Say) -> None:
         say(critical, bob, "edit", arguments=MORE)
-        with pytest.raises(AlreadyDecided):
+        with pytest.raises(PermissionMissing):
             say(critical, bob, version=2)
+        assert say(critical, rita, version=2).status == Review.Status.PENDING
 
-    def test_an_edit_that_changes_nothing_counts_once(self, critical: Review, bob: Any, say: Say) -> None:
-        say(critical, bob, "edit", arguments=critical.arguments)
-        critical.refresh_from_db()
-        assert (critical.status, critical.votes.count()) == ("pending", 1)
+    def test_an_edit_that_changes_nothing_is_refused(self, critical: Review, bob: Any, say: Say) -> None:
+        before = stored(critical)
+        with pytest.raises(InvalidInput, match="Nothing is changed"):
+            say(critical, bob, "edit", arguments=critical.arguments)
+        assert stored(critical) == before
 
     def test_editing_back_to_what_one_approved_before_does_not_count_twice(
         self, critical: Review, bob: Any, rita: Any, say: Say

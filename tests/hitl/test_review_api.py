@@ -48,8 +48,8 @@ class TestShown:
     @pytest.mark.parametrize(
         ("who", "allowed"),
         [
-            ("bob", ["approve", "edit", "reject"]),
-            ("alice", ["approve", "edit", "reject"]),
+            ("bob", ["approve", "edit", "feedback", "reject", "request_info", "cancel_run"]),
+            ("alice", []),
             ("vera", []),
             ("oscar", []),
         ],
@@ -76,11 +76,14 @@ class TestRespond:
             ("bob", "approve", "api")
         ]
 
-    def test_edits(self, pending: Review, bob: Any, client_of: Any) -> None:
+    def test_edits(self, pending: Review, bob: Any, rita: Any, client_of: Any) -> None:
         arguments = {**pending.arguments, "amount": 5}
         body = respond(client_of(bob), pending, decision="edit", arguments=arguments).json()
-        assert (body["status"], body["arguments"], body["version"]) == ("approved", arguments, 2)
+        assert (body["status"], body["arguments"], body["version"]) == ("pending", arguments, 2)
         assert body["arguments_proposed"] == pending.arguments
+        assert body["votes"][0]["patch"] == [{"op": "replace", "path": "/amount", "value": 5}]
+        body = respond(client_of(rita), pending, decision="approve", version=2).json()
+        assert (body["status"], body["arguments"]) == ("approved", arguments)
 
     def test_rejects(self, pending: Review, bob: Any, client_of: Any) -> None:
         body = respond(client_of(bob), pending, decision="reject", message="no").json()
@@ -176,7 +179,9 @@ class TestRefusals:
 class TestQueue:
     def test_can_be_asked(self, open_review: Open, bob: Any, client_of: Any) -> None:
         high, rejected = fresh(open_review()), fresh(open_review())
-        mail = fresh(open_review(tool="send_email", to="maya@example.com", subject="Hello", body="x"))
+        mail = fresh(
+            open_review(tool="send_email", reversible=True, to="maya@example.com", subject="Hello", body="x")
+        )
         client = client_of(bob)
         respond(client, rejected, decision="reject", message="no")
 

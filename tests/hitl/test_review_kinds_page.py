@@ -245,8 +245,8 @@ class TestApi:
     @pytest.mark.parametrize(
         ("kind", "allowed"),
         [
-            ("outcome", ["it_happened", "it_did_not", "retry"]),
-            ("handoff", ["respond", "retry", "reject"]),
+            ("outcome", ["it_happened", "it_did_not", "retry", "request_info", "cancel_run"]),
+            ("handoff", ["respond", "retry", "reject", "request_info", "cancel_run"]),
         ],
     )
     def test_says_the_kind_and_what_it_may_be_told(

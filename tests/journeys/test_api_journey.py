@@ -108,7 +108,8 @@ class TestReject:
 
 class TestEdit:
     def test_runs_the_edited_arguments_and_not_the_proposed(self, stack: Any) -> None:
-        with stack.client("acme", "alice") as alice, stack.client("acme", "bob") as bob:
+        clients = [stack.client("acme", name) for name in ("alice", "bob", "rita")]
+        with clients[0] as alice, clients[1] as bob, clients[2] as rita:
             run = execute(alice, REQUEST.format(amount="90.00", order="A-1003"))
             review = review_of(bob, run)
             path = f"/api/v1/hitl/queue/{review['id']}/respond"
@@ -122,6 +123,11 @@ class TestEdit:
             )
             assert answer.status_code == 200
             assert answer.json()["digest"] != review["digest"]
+            changed = {"version": answer.json()["version"], "digest": answer.json()["digest"]}
+            own = bob.post(path, json={"decision": "approve", **changed})
+            assert (own.status_code, own.json()["code"]) == (403, "permission-denied")
+            assert refunds(stack, "A-1003") == []
+            assert rita.post(path, json={"decision": "approve", **changed}).status_code == 200
             assert "10.00" in ended(alice, run)["output"]["answer"]
             assert refunds(stack, "A-1003") == [(10.0, "arrived broken")]
 

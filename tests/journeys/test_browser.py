@@ -102,7 +102,9 @@ class TestApprove:
 
 
 class TestEditAndReject:
-    def test_bob_changes_the_amount_in_the_typed_form(self, stack: Any, sign_in: SignIn) -> None:
+    def test_bob_changes_the_amount_in_the_typed_form_and_rita_approves(
+        self, stack: Any, sign_in: SignIn
+    ) -> None:
         alice = sign_in("alice")
         run = ask(alice, "Please refund 8.00 for order A-1005, it arrived late")
         bob = sign_in("bob", at="/admin/")
@@ -115,6 +117,11 @@ class TestEditAndReject:
         expect(bob.get_by_text("Enter a number").first).to_be_visible()
         bob.fill("input[name=arg-amount]", "4.25")
         press_twice(bob, "Approve with these changes")
+        expect(bob.get_by_text("somebody else must approve it").first).to_be_visible()
+        rita = sign_in("rita")
+        rita.goto(f"{stack.url('acme')}/reviews/")
+        open_review(rita, stack, run)
+        press_twice(rita, "Approve")
         expect(alice.get_by_text("4.25").first).to_be_visible(timeout=20_000)
         assert stack.rows("acme", REFUNDS, "A-1005") == [(4.25,)]
 
