@@ -1,5 +1,7 @@
 """Runs things."""
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 
 
@@ -13,6 +15,7 @@ class AgentsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from agents.catalog.models import Agent
+        from agents.halts import operations as halts
         from agents.halts.models import Halt
         from agents.resilience.models import Circuit, ConcurrencyCap
         from agents.runs import operations
@@ -27,6 +30,7 @@ class AgentsConfig(AppConfig):
         read += ["agents.view_circuit", "agents.view_concurrencycap", "agents.view_halt"]
         read += ["agents.view_toolserver"]
         use = ["agents.execute_agent", "agents.execute_tool", "agents.cancel_run", "agents.pause_run"]
+        escalate = ["agents.escalate_run"]
         use += ["agents.add_halt", "agents.lift_halt", "agents.change_circuit"]
         manage = ["agents.add_agent", "agents.change_agent", "agents.change_tool"]
         manage += ["agents.add_concurrencycap", "agents.change_concurrencycap"]
@@ -34,8 +38,16 @@ class AgentsConfig(AppConfig):
         manage += ["agents.add_tool", "agents.add_toolserver", "agents.change_toolserver"]
         manage += [f"agents.{verb}_toolsecret" for verb in ("view", "add", "change", "delete")]
         roles.grant(
-            admin=[*read, *use, *manage], operator=[*read, *use], reviewer=read, viewer=read, auditor=read
+            admin=[*read, *use, *escalate, *manage],
+            operator=[*read, *use, *escalate],
+            reviewer=[*read, *escalate],
+            viewer=read,
+            auditor=[*read, *escalate],
         )
+        if find_spec("hitl.escalation") is not None:
+            from hitl.escalation.signals import agent_to_pause
+
+            agent_to_pause.connect(halts.on_agent_to_pause, dispatch_uid="halts.agent_to_pause")
         review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)

@@ -50,7 +50,7 @@ class HaltForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         cleaned: dict[str, Any] = super().clean() or {}
         standing = Halt.objects.standing().filter(agent=cleaned.get("agent")).select_related("by").first()
         if standing and "agent" in cleaned:
-            raise ValidationError(STANDS.format(by=standing.by.username, reason=standing.reason))
+            raise ValidationError(STANDS.format(by=standing.who, reason=standing.reason))
         return cleaned
 
 
@@ -184,6 +184,11 @@ class HaltAdmin(SwitchAdmin):
 
     form = HaltForm
     list_select_related = ["agent", "by", "lifted_by"]
+
+    @admin.display(description="Tripped by")
+    def tripped_by(self, halt: Halt) -> str:
+        """Return who tripped it, or that an escalation did."""
+        return halt.who
 
     def save_model(self, request: HttpRequest, obj: Halt, form: Any, change: bool) -> None:
         """Trip it."""

@@ -22,7 +22,7 @@ class KillSwitchSerializer(serializers.ModelSerializer[Halt]):
 
     scope = serializers.SerializerMethodField()
     agent = serializers.UUIDField(source="agent_id", allow_null=True)
-    by = serializers.CharField(source="by.username")
+    by = serializers.CharField(source="who")
     lifted_by = serializers.CharField(source="lifted_by.username", default=None)
 
     class Meta:

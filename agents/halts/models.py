@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from agents.catalog.models import Agent
+from agents.halts import standing
 from tenants.kernel.context import require_schema
 from tenants.kernel.models import Identified
 from tenants.tenancy.models import PlatformHalt
@@ -20,7 +21,7 @@ class HaltQuerySet(models.QuerySet["Halt"]):
     def over_everything(self) -> list[tuple[str, str, str]]:
         """Return scope (tenant or platform), reason and name behind each switch over all agents here.
 
-        One query.
+        One query. An escalation stops one agent only, so there is a name.
         """
         own = self.standing().filter(agent=None).order_by().annotate(scope=models.Value("tenant"))
         platforms = platform_standing().order_by().annotate(scope=models.Value("platform"))
@@ -39,7 +40,12 @@ class Halt(Identified):
     agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=200)
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        editable=False,
+        help_text="Empty for one that an escalation tripped.",
     )
     at = models.DateTimeField(db_default=Now(), editable=False)
     lifted_at = models.DateTimeField(null=True, editable=False)
@@ -62,6 +68,11 @@ class Halt(Identified):
                 name="one_standing_halt_per_scope",
             )
         ]
+
+    @property
+    def who(self) -> str:
+        """Return who tripped it."""
+        return self.by.username if self.by else standing.ESCALATION
 
     def __str__(self) -> str:
         return self.agent.name if self.agent else "All agents"

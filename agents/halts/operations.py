@@ -10,15 +10,16 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from agents.catalog.models import Agent
 from agents.halts import standing
 from agents.halts.models import Halt
 from agents.runs.models import Run
-from agents.runs.operations import entry, ring
+from agents.runs.operations import entry, ring, waited_for
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.types import Actor, Subject
+from governance.types import SYSTEM, Actor, Subject
 from hitl.reviews.models import Review
 from tenants.kernel import live
 from tenants.kernel.context import require_schema
@@ -60,7 +61,22 @@ def trip(*, agent: Agent | None, reason: str, by: Any, now: datetime) -> Halt:
     """
     if not by.has_perm(TRIP):
         raise PermissionMissing("You may not trip kill switches.")
-    reason = valid_reason(reason)
+    return _trip(agent=agent, reason=valid_reason(reason), by=by, now=now)
+
+
+def on_agent_to_pause(review: Review, reason: str, **_kwargs: Any) -> None:
+    """Stop the agent of a review whose escalation ends so, in the transaction of that step.
+
+    Nothing happens where a switch stands over the agent already.
+    """
+    agent = Agent.objects.filter(pk=review.agent_id).first()
+    if agent is None or Halt.objects.standing().filter(agent=agent).exists():
+        return
+    said = reason.strip()[: standing.MAX_REASON] or "A review of it was not decided in time."
+    _trip(agent=agent, reason=said, by=None, now=timezone.now())
+
+
+def _trip(*, agent: Agent | None, reason: str, by: Any, now: datetime) -> Halt:
     try:
         with transaction.atomic():
             halt = Halt.objects.create(agent=agent, reason=reason, by=by, at=now)
@@ -110,7 +126,7 @@ def pause_for_halt(halt: Halt, *, now: datetime) -> int:
     if halt.agent_id is not None:
         queued = queued.filter(agent_id=halt.agent_id)
     found = list(queued.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
-    reason = standing.pause_reason(halt.reason, halt.by.username)
+    reason = standing.pause_reason(halt.reason, halt.who)
     paused = Run.objects.filter(pk__in=found, status=Run.Status.QUEUED).update(
         status=Run.Status.PAUSED, pause_reason=reason, updated_at=now
     )
@@ -185,9 +201,9 @@ def _with_open_reviews(runs: list[UUID]) -> set[UUID]:
 
     Reviews before runs, in the order in which a decision locks them.
     """
-    reviews = Review.objects.pending().filter(run_id__in=runs).order_by("pk")
-    waiting = reviews.select_for_update(of=("self",)).values_list("run_id", flat=True)
-    return {run_id for run_id in waiting if run_id is not None}
+    reviews = waited_for().filter(run_id__in=runs).order_by("pk")
+    found = reviews.select_for_update(of=("self",)).values_list("run_id", flat=True)
+    return {run_id for run_id in found if run_id is not None}
 
 
 def _publish_runs(runs: list[UUID]) -> None:
@@ -208,4 +224,4 @@ def _entry(halt: Halt, action: str, *, at: datetime, by: Any, body: JsonObject) 
 
 
 def _actor(person: Any) -> Actor:
-    return Actor(kind=person.kind, id=str(person.pk), name=person.username)
+    return Actor(kind=person.kind, id=str(person.pk), name=person.username) if person else SYSTEM

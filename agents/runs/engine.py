@@ -107,6 +107,7 @@ def story(steps: Iterable[Step]) -> list[dict[str, Any]]:
             case Step.Kind.TOOL:
                 entry["arguments"] = step.request.get("arguments")
                 entry["content"] = result.get("content")
+                entry |= {"asked": True} if step.request.get("asked") else {}
             case Step.Kind.PERSON:
                 entry["why"] = step.request.get("why", "")
                 entry["content"] = result or None

@@ -104,6 +104,7 @@ class Run(StatusModel):
         permissions = [
             ("cancel_run", "Can cancel anybody's runs"),
             ("pause_run", "Can pause and resume anybody's runs"),
+            ("escalate_run", "Can put anybody's runs before a person"),
         ]
         indexes = [
             models.Index(fields=["status", "updated_at"]),

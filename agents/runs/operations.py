@@ -2,16 +2,17 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from agents.blueprints import registry as blueprints
 from agents.catalog.models import Agent
 from agents.halts import standing
-from agents.runs import engine
+from agents.runs import engine, influence
 from agents.runs.models import Run, Step
 from governance.access import permissions
 from governance.access.models import User
@@ -20,6 +21,7 @@ from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, Subject, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
+from hitl.reviews.types import DecisionVerb
 from tenants.kernel import live
 from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
 from tenants.kernel.failpoints import hit
@@ -37,11 +39,20 @@ ADVANCE = "agents.advance_run"
 
 @transaction.atomic
 def start(
-    *, agent: Agent, user: Any, input: JsonObject, trace_id: str, now: datetime, session_id: str = ""
+    *,
+    agent: Agent,
+    user: Any,
+    input: JsonObject,
+    trace_id: str,
+    now: datetime,
+    session_id: str = "",
+    on_behalf_of: str = "",
 ) -> Run:
-    """Queue a run of the agent on behalf of the user, with a snapshot of the agent as it is now.
+    """Queue a run of the agent for the user, with a snapshot of the agent as it is now.
 
-    Raises PermissionMissing if the user may not execute the agent, InvalidInput naming the field.
+    `on_behalf_of` names the person whom the user asks for: that adds no right, and neither of the two may
+    approve what the agent proposes. Raises PermissionMissing if the user may not execute the agent,
+    InvalidInput naming the field.
     """
     if user.kind != User.Kind.PERSON or user.pk not in permissions.holders(
         model=Agent, codename="execute_agent", object_pk=agent.pk, users=[user.pk]
@@ -56,6 +67,9 @@ def start(
     if len(canonical(storable(input))) > MAX_INPUT_BYTES:
         raise InvalidInput(f"The input is larger than {MAX_INPUT_BYTES // 1024} KB.")
     blueprints.validate_config(agent.blueprint, agent.config)
+    delegator = _delegator(on_behalf_of, user=user)
+    remembered = _remembered(agent=agent, user=user, session_id=session_id)
+    read_before = influence.of_each(remembered).values()
     run = Run.objects.create(
         agent=agent,
         agent_version=agent.version,
@@ -65,9 +79,11 @@ def start(
             "blueprint": agent.blueprint,
             "config": agent.config,
             "tools": sorted(agent.tools.values_list("name", flat=True)),
-            "memory": _memory(agent=agent, user=user, session_id=session_id),
+            "memory": [_exchange(earlier) for earlier in remembered],
+            "influence": sorted({name for names in read_before for name in names}),
         },
         requester=user,
+        delegator=delegator,
         session_id=session_id,
         input=storable(input),
         trace_id=trace_id,
@@ -75,25 +91,41 @@ def start(
         updated_at=now,
     )
     person = Actor(kind="person", id=str(user.pk), name=user.username)
-    audit.record(entry(run, "run.started", at=now, actor=person, body={"input": run.input}))
+    body = {"input": run.input} | ({"on_behalf_of": delegator.username} if delegator else {})
+    audit.record(entry(run, "run.started", at=now, actor=person, body=body))
     ring(run)
     hit("run.started")
     transaction.on_commit(lambda: hit("run.start-committed"))
     return run
 
 
-def _memory(*, agent: Agent, user: Any, session_id: str) -> list[dict[str, str]]:
-    """Return what was asked and answered before in this session of this person with this agent, oldest first."""
+def _delegator(username: str, *, user: Any) -> User | None:
+    """Return the person named; None for nobody, and for the user, who asks for themselves anyway."""
+    if username in {"", user.username}:
+        return None
+    person = User.objects.filter(username=username, kind=User.Kind.PERSON, is_active=True).first()
+    if person is None:
+        raise InvalidInput(
+            "Nobody active has that name here.",
+            errors=[{"at": "/on_behalf_of", "message": "the username of an active person"}],
+        )
+    return person
+
+
+def _remembered(*, agent: Agent, user: Any, session_id: str) -> list[Run]:
+    """Return the runs of this session of this person with this agent that are remembered, oldest first."""
     if not session_id:
         return []
     earlier = Run.objects.filter(
         agent=agent, requester=user, session_id=session_id, status=Run.Status.SUCCEEDED
     ).order_by("-id")[:MEMORY_RUNS]
-    exchanges = [
-        {"query": run.query[:MEMORY_CHARACTERS], "answer": str((run.output or {}).get("answer", ""))}
-        for run in reversed(earlier)
-    ]
-    return [{**e, "answer": e["answer"][:MEMORY_CHARACTERS]} for e in exchanges if e["answer"].strip()]
+    return [run for run in reversed(earlier) if _exchange(run)["answer"].strip()]
+
+
+def _exchange(run: Run) -> dict[str, str]:
+    """Return what was asked and answered, as later runs remember it."""
+    answer = str((run.output or {}).get("answer", ""))
+    return {"query": run.query[:MEMORY_CHARACTERS], "answer": answer[:MEMORY_CHARACTERS]}
 
 
 def ring(run: Run) -> None:
@@ -103,10 +135,31 @@ def ring(run: Run) -> None:
 
 
 def on_review_decided(review: Review, **_kwargs: Any) -> None:
-    """Queue the run that waits for this review, in the deciding transaction."""
+    """Queue the run that waits for this review, or cancel it if the reviewer said so, in the deciding transaction.
+
+    A run does not wait for an escalation, which a person made beside it.
+    """
     if review.run_id is None or review.status == Review.Status.SUPERSEDED:
         return
-    wake(Run(pk=review.run_id), now=timezone.now())
+    now = timezone.now()
+    last = review.votes.select_related("reviewer").order_by("-id").first()
+    if last is not None and last.decision == DecisionVerb.CANCEL_RUN:
+        _cancel_for(review.run_id, by=last.reviewer, review=review, now=now)
+    elif review.kind != Review.Kind.ESCALATION:
+        wake(Run(pk=review.run_id), now=now)
+
+
+def _cancel_for(run_id: UUID, *, by: Any, review: Review, now: datetime) -> None:
+    """Cancel the run as the doing of a reviewer, whom `available_actions` let do so; nothing if it has ended."""
+    reviews.cancel_for_run(run_id=run_id, now=now)
+    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run_id)
+    if run.status not in Run.ENDED:
+        _end_cancelled(run, by=by, now=now, body={"review": str(review.pk)})
+
+
+def waited_for() -> QuerySet[Review]:
+    """Return the reviews without which a run does not go on."""
+    return Review.objects.pending().exclude(kind=Review.Kind.ESCALATION)
 
 
 def wake(run: Run, *, now: datetime) -> None:
@@ -151,7 +204,7 @@ def resume(*, run: Run, user: Any, now: datetime) -> Run:
     """
     _check_may_pause(run, user)
     # Reviews before the run, in the order in which a decision locks them: none is decided meanwhile.
-    undecided = Review.objects.pending().filter(run_id=run.pk).order_by("pk")
+    undecided = waited_for().filter(run_id=run.pk).order_by("pk")
     is_undecided = bool(undecided.select_for_update(of=("self",)))
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
     if run.status == Run.Status.RUNNING and run.pause_requested:
@@ -198,14 +251,18 @@ def cancel(*, run: Run, user: Any, now: datetime) -> Run:
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
     if run.status in Run.ENDED:
         raise StaleTransition(f"The run has {run.status} already.")
+    _end_cancelled(run, by=user, now=now, body={})
+    return run
+
+
+def _end_cancelled(run: Run, *, by: Any, now: datetime, body: JsonObject) -> None:
     run.transition(Run.Status.CANCELLED, finished_at=now, updated_at=now, lease_token=None)
     reviews.cancel_for_run(run_id=run.pk, now=now)
-    started = close_open_steps(run, code="cancelled", message=f"{user.username} cancelled the run.", now=now)
-    person = Actor(kind="person", id=str(user.pk), name=user.username)
-    body = {"already_started": started}
+    started = close_open_steps(run, code="cancelled", message=f"{by.username} cancelled the run.", now=now)
+    person = Actor(kind="person", id=str(by.pk), name=by.username)
+    body = {"already_started": started, **body}
     audit.record(entry(run, "run.cancelled", at=now, actor=person, outcome="cancelled", body=body))
     live.publish_on_commit("runs", run.pk)
-    return run
 
 
 def close_open_steps(run: Run, *, code: str, message: str, now: datetime) -> list[str]:

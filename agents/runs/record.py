@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from agents.runs import influence
 from agents.runs.hold import Hold
 from agents.runs.models import Step
 from agents.tools.models import Tool
 from governance.audit.models import AuditEvent
 from governance.policies.models import PolicyDecision
-from governance.types import Decision, Effect, PolicyRequest
+from governance.types import Decision, Effect, PolicyRequest, UserRef
 from hitl.reviews.models import Review
 from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
@@ -27,7 +28,8 @@ def review_of(step: Step) -> Review:
 
 
 def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) -> PolicyRequest:
-    """Return the action that the gate is asked about."""
+    """Return the action that the gate is asked about, with whose words the run has read."""
+    delegator = hold.run.delegator
     return PolicyRequest(
         tenant=require_schema(),
         user=hold.user_ref(),
@@ -35,6 +37,8 @@ def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) ->
         tool=tool.ref(),
         arguments=arguments,
         run=hold.run_ref(step),
+        delegator=UserRef(id=delegator.pk, name=delegator.username) if delegator else None,
+        influence=influence.of(hold.run, hold.steps),
     )
 
 

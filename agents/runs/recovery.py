@@ -195,6 +195,7 @@ def _rebuild_call(step: Step, event: AuditEvent, *, before: Sequence[Step]) -> b
         call_id=call_id,
         status=Step.Status.SUCCEEDED if ok else Step.Status.FAILED,
         request={"arguments": arguments, "parsed": True},
+        attempts=max(step.attempts, 1),
         result={"content": content, "arguments": arguments, "ms": event.body["duration_ms"]},
         finished_at=event.at,
     )

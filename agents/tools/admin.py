@@ -20,7 +20,7 @@ from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.templatetags.display import inert, pretty
 
-USE = ("risk", "effect", "timeout_s", "max_attempts", "fallback")
+USE = ("risk", "effect", "reversible", "output_trusted", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
 QUARANTINE = ("why", "before_shown", "changes_shown")
@@ -80,16 +80,23 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     def confirm(self, request: HttpRequest, tool: Tool) -> None:
         """Put the tool into use with the risk and effect of the form."""
         risk, effect = Risk(tool.risk), EffectClass(tool.effect)
-        operations.confirm(tool=tool, risk=risk, effect=effect, by=request.user, now=timezone.now())
+        operations.confirm(
+            tool=tool,
+            risk=risk,
+            effect=effect,
+            reversible=tool.reversible,
+            output_trusted=tool.output_trusted,
+            by=request.user,
+            now=timezone.now(),
+        )
         messages.success(request, f"{tool.name} is enabled, with {risk} risk and {effect} effect.")
 
     def save_model(self, request: HttpRequest, obj: Tool, form: Any, change: bool) -> None:
         """Call the operations that the API calls."""
         given = {name: form.cleaned_data[name] for name in ("enabled", *USE) if name in form.cleaned_data}
         if not change:
-            limits = {name: given[name] for name in ("timeout_s", "max_attempts", "fallback")}
-            risk, effect = Risk(given["risk"]), EffectClass(given["effect"])
-            made = operations.create_http(tool=form.cleaned_data["tool"], risk=risk, effect=effect, **limits)
+            risk, effect = Risk(given.pop("risk")), EffectClass(given.pop("effect"))
+            made = operations.create_http(tool=form.cleaned_data["tool"], risk=risk, effect=effect, **given)
             obj.pk, obj._state.adding = made.pk, False
             return
         row = Tool.objects.select_related("server").get(pk=obj.pk)
@@ -97,7 +104,8 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
             seen = row.schema_version
             row = operations.change_http(row=row, tool=form.cleaned_data["tool"])
             if row.schema_version != seen and not _is_confirming(request):
-                del given["risk"], given["effect"]  # they were chosen for the definition that was
+                for name in operations.VOUCHED:  # chosen for the definition that was
+                    del given[name]
         if row.quarantined:
             given.pop("enabled", None)
         row = operations.change(tool=row, changes=given, by=request.user, now=timezone.now())
@@ -135,7 +143,7 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
 
     @admin.display(description="In use before")
     def before_shown(self, tool: Tool) -> str:
-        """Return with what risk and effect it was in use, and who had confirmed them."""
+        """Return as what it was in use, and who had confirmed that."""
         before = tool.before_quarantine
         if not before:
             return "Nobody has confirmed it yet."
@@ -143,7 +151,10 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         if before["confirmed_at"]:
             at = datetime.fromisoformat(before["confirmed_at"])
             who = f"confirmed by {before['confirmed_by']}, {at:%Y-%m-%d %H:%M} UTC"
-        return f"{before['risk']} risk, {before['effect']} effect, {who}. Choose both anew."
+        said = [f"{before['risk']} risk", f"{before['effect']} effect"]
+        said += ["reversible"] if before.get("reversible") else []
+        said += ["trusted results"] if before.get("output_trusted") else []
+        return f"{', '.join(said)}, {who}. Choose all anew."
 
     @admin.display(description="What changed")
     def changes_shown(self, tool: Tool) -> str:

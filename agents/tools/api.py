@@ -43,19 +43,25 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
             "quarantine",
-            "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
+            "reversible", "output_trusted", "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
             "max_attempts", "fallback", "schema_version",
         ]  # fmt: skip
         read_only_fields = fields
 
 
 class Limits(serializers.Serializer[None]):
-    """How long and how often a call is tried, and which tool stands in for it."""
+    """How long and how often a call is tried, what stands in for it, and what can be said of calls and results."""
 
     timeout_s = serializers.IntegerField(min_value=1, max_value=MAX_TIMEOUT_S, required=False)
     max_attempts = serializers.IntegerField(min_value=1, max_value=MAX_ATTEMPTS, required=False)
     fallback = serializers.SlugRelatedField(
         slug_field="name", queryset=Tool.objects.all(), required=False, allow_null=True
+    )
+    reversible = serializers.BooleanField(
+        required=False, help_text="What a call did can be undone; false unless somebody says so."
+    )
+    output_trusted = serializers.BooleanField(
+        required=False, help_text="Nobody outside can write into its results; false unless somebody says so."
     )
 
 

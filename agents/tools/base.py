@@ -85,6 +85,9 @@ class ToolSpec:
     secrets: tuple[str, ...]
     probe: Callable[..., Happened] | None
     preview: Callable[..., Any] | None
+    reversible: bool
+    output_trusted: bool
+    asks_person: bool
 
     @property
     def schema_version(self) -> str:
@@ -107,6 +110,9 @@ def tool(
     secrets: Sequence[str] = (),
     probe: Callable[..., Happened] | None = None,
     preview: Callable[..., Any] | None = None,
+    reversible: bool = False,
+    output_trusted: bool = False,
+    asks_person: bool = False,
 ) -> Callable[[F], F]:
     """Turn a typed function into a tool: name, description and JSON Schemas come from the function.
 
@@ -115,9 +121,14 @@ def tool(
     tool proposed with the same arguments when this one cannot be used. `probe` and `preview` take the
     tool's own arguments, and `context` if they ask for it: `probe` says after a crash whether the call
     took effect, `preview` returns for the reviewer what the call would do, and changes nothing.
+    `reversible` says that what a call did can be undone: only then may a medium-risk call run when nobody
+    objects. `output_trusted` says that nobody outside can write into its results: others make the run
+    untrusted that reads them. A tool that `asks_person` is never executed: once it is permitted, its arguments
+    `question`, `details` and `options` are put to a person, whose answer is its result.
     A tool that returns a pydantic model or a TypedDict has an output schema, and what it returns is checked.
-    Raises TypeError when the function has no docstring or a parameter has no annotation, ValueError for
-    limits out of range (1 to 600 s, 1 to 10 tries) and for a tool that is to stand in for itself.
+    Raises TypeError when the function has no docstring or a parameter has no annotation, or asks a person
+    without a `question`; ValueError for limits out of range (1 to 600 s, 1 to 10 tries) and for a tool that
+    is to stand in for itself.
     """
 
     def declare(function: F) -> F:
@@ -125,8 +136,11 @@ def tool(
             raise ValueError(f"Tool {function.__name__}: its time-out or its tries are out of range.")
         if fallback == function.__name__:
             raise ValueError(f"Tool {function.__name__} cannot stand in for itself.")
+        signature = _signature(function)
+        if asks_person and "question" not in signature["parameters"].get("required", ()):
+            raise TypeError(f"Tool {function.__name__} asks a person, so it needs a 'question'.")
         function.spec = ToolSpec(  # type: ignore[attr-defined]
-            **_signature(function),
+            **signature,
             risk=risk,
             effect=effect,
             timeout_s=timeout_s,
@@ -135,6 +149,9 @@ def tool(
             secrets=tuple(secrets),
             probe=probe,
             preview=preview,
+            reversible=reversible,
+            output_trusted=output_trusted,
+            asks_person=asks_person,
         )
         return function
 

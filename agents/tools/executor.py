@@ -87,6 +87,11 @@ def has_preview(tool: Tool) -> bool:
     return tool.source == Tool.Source.PYTHON and spec_of(tool.name).preview is not None
 
 
+def asks_person(tool: Tool) -> bool:
+    """Tell whether a person's answer is the result of its calls; then nothing is executed."""
+    return tool.source == Tool.Source.PYTHON and spec_of(tool.name).asks_person
+
+
 def has_probe(tool: Tool) -> bool:
     """Tell whether the tool can ask its target whether a call took effect."""
     return tool.source == Tool.Source.PYTHON and spec_of(tool.name).probe is not None

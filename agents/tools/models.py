@@ -1,6 +1,6 @@
 """Tools of a tenant, the servers they come from and the credentials they need."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -9,7 +9,7 @@ from django.db import models
 from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S
 from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, ToolRef
-from tenants.kernel import outbound
+from tenants.kernel import outbound, prepared
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import Identified
 
@@ -20,6 +20,11 @@ class ToolQuerySet(models.QuerySet["Tool"]):
     def offered(self, names: Sequence[str]) -> "ToolQuerySet":
         """Return those of the names that can be used now, by name."""
         return self.filter(name__in=names, enabled=True).order_by("name")
+
+    def trusted(self, names: Collection[str]) -> set[str]:
+        """Return those of the names whose results nobody outside can write into; one that is unknown is not."""
+        sql = "SELECT name FROM agents_tool WHERE name = ANY(%s) AND output_trusted AND NOT quarantined"
+        return {name for (name,) in prepared.execute(sql, [sorted(names)])} if names else set()
 
 
 class Tool(models.Model):
@@ -109,7 +114,7 @@ class Tool(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse itself as fallback, and less risk or a safer effect than the tool's author declared."""
+        """Refuse itself as fallback, and anything milder than the tool's author declared."""
         if self.pk is not None and self.fallback_id == self.pk:
             raise ValidationError({"fallback": "A tool cannot stand in for itself."})
         if self.source != self.Source.PYTHON or self.name not in REGISTRY:
@@ -121,6 +126,10 @@ class Tool(models.Model):
             problems["risk"] = wanted.format(declared.risk)
         if list(EffectClass).index(EffectClass(self.effect)) < list(EffectClass).index(declared.effect):
             problems["effect"] = wanted.format(declared.effect)
+        if self.reversible and not declared.reversible:
+            problems["reversible"] = "The tool's author did not declare that its calls can be undone."
+        if self.output_trusted and not declared.output_trusted:
+            problems["output_trusted"] = "The tool's author did not declare its results trusted."
         if problems:
             raise ValidationError(problems)
 

@@ -26,6 +26,8 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 RESERVED = frozenset({"servers", "secrets"})  # paths of the API
 MAX_NAME = 64
 MAX_DESCRIPTION = 4000
+VOUCHED = ("risk", "effect", "reversible", "output_trusted")
+"""What a person says of a tool when they confirm it."""
 DEFINITION = ("description", "parameters", "output_schema", "endpoint")
 ARRIVED = "It is new here."
 
@@ -109,7 +111,7 @@ def _invalid(at: str, message: str) -> InvalidInput:
 def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, **limits: Any) -> Tool:
     """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
 
-    `limits` may give `timeout_s`, `max_attempts` and `fallback`. Raises InvalidInput, NameTaken.
+    `limits` may give `timeout_s`, `max_attempts`, `fallback`, `reversible` and `output_trusted`. Raises InvalidInput, NameTaken.
     """
     tool.check()
     if tool.name in REGISTRY or Tool.objects.filter(name=tool.name).exists():
@@ -138,7 +140,8 @@ def quarantine(*, tool: Tool, why: str, fields: Mapping[str, Any] | None = None)
     """Take a tool out of use until somebody confirms it again; the gate denies its calls from now on.
 
     `fields` is its new definition, if it has one. What was in use, and who had confirmed it, is kept
-    beside it; risk and effect become the strictest, so that whoever confirms it chooses them anew.
+    beside it; risk, effect and what is said of its calls and results become the strictest, so that whoever
+    confirms it chooses them anew.
     """
     if not tool.quarantined:
         tool.before_quarantine = _in_use(tool)
@@ -146,6 +149,8 @@ def quarantine(*, tool: Tool, why: str, fields: Mapping[str, Any] | None = None)
         **(fields or {}),
         "risk": Risk.CRITICAL.value,
         "effect": EffectClass.NON_IDEMPOTENT.value,
+        "reversible": False,
+        "output_trusted": False,
         "enabled": False,
         "quarantined": True,
         "quarantine_reason": why,
@@ -155,14 +160,15 @@ def quarantine(*, tool: Tool, why: str, fields: Mapping[str, Any] | None = None)
     for field, value in changes.items():
         setattr(tool, field, value)
     tool.save(update_fields=[*changes, "before_quarantine"])
-    known = ("risk", "effect", "confirmed_by", "confirmed_at", "schema_version")
+    known = (*VOUCHED, "confirmed_by", "confirmed_at", "schema_version")
     before = {name: tool.before_quarantine[name] for name in known if name in tool.before_quarantine}
     _record("tool.quarantined", tool, actor=SYSTEM, now=timezone.now(), body={"why": why, "before": before})
 
 
 def _in_use(tool: Tool) -> JsonObject:
     at = tool.confirmed_at.isoformat() if tool.confirmed_at else None
-    vouched = {"confirmed_by": tool.confirmed_by, "confirmed_at": at}
+    vouched: JsonObject = {"confirmed_by": tool.confirmed_by, "confirmed_at": at}
+    vouched |= {"reversible": tool.reversible, "output_trusted": tool.output_trusted}
     return {**tool.declared, "risk": str(tool.risk), "effect": str(tool.effect), **vouched}
 
 
@@ -175,21 +181,33 @@ def _arrived(row: Tool) -> Tool:
 
 
 @transaction.atomic
-def confirm(*, tool: Tool, risk: Risk, effect: EffectClass, by: Any, now: datetime) -> Tool:
-    """Put a tool into use with the risk and effect that the person vouches for.
+def confirm(
+    *,
+    tool: Tool,
+    risk: Risk,
+    effect: EffectClass,
+    by: Any,
+    now: datetime,
+    reversible: bool = False,
+    output_trusted: bool = False,
+) -> Tool:
+    """Put a tool into use with what the person vouches for: its risk, its effect, and whether its calls can be
+    undone and its results be trusted.
 
     Raises StaleTransition if its definition is no longer the one `tool` was read with, and
     ValidationError where they are milder than a Python tool's author declared.
     """
     row = _locked(tool)
     row.risk, row.effect = risk.value, effect.value
+    row.reversible, row.output_trusted = reversible, output_trusted
     row.clean()
     row.enabled, row.quarantined = True, False
     row.quarantine_reason, row.before_quarantine = "", {}
     row.confirmed_at, row.confirmed_by = now, by.username
     row.save()
     actor = Actor(kind=by.kind, id=str(by.pk), name=by.username)
-    _record("tool.confirmed", row, actor=actor, now=now, body={"risk": row.risk, "effect": row.effect})
+    body = {name: getattr(row, name) for name in VOUCHED}
+    _record("tool.confirmed", row, actor=actor, now=now, body=body)
     return row
 
 
@@ -218,7 +236,13 @@ def change(*, tool: Tool, changes: dict[str, Any], by: Any, now: datetime) -> To
         if not {"risk", "effect"} <= set(given):
             raise ToolQuarantined
         tool = confirm(
-            tool=tool, risk=Risk(given.pop("risk")), effect=EffectClass(given.pop("effect")), by=by, now=now
+            tool=tool,
+            risk=Risk(given.pop("risk")),
+            effect=EffectClass(given.pop("effect")),
+            reversible=given.pop("reversible", tool.reversible),
+            output_trusted=given.pop("output_trusted", tool.output_trusted),
+            by=by,
+            now=now,
         )
     for field, value in given.items():
         setattr(tool, field, value)
@@ -314,8 +338,8 @@ def _apply(server: ToolServer, declared: list[JsonObject]) -> list[str]:
             quarantine(tool=row, why="Its server declares it differently now.", fields=fields)
     for gone in rows.values():
         if gone.enabled:
-            gone.enabled = False
-            gone.save(update_fields=["enabled"])
+            gone.enabled = gone.reversible = gone.output_trusted = False
+            gone.save(update_fields=["enabled", "reversible", "output_trusted"])
     return list(left_out.values())
 
 

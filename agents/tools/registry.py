@@ -8,7 +8,10 @@ from tenants.kernel.registry import Registry
 
 REGISTRY: Registry[Callable[..., Any]] = Registry(
     "tool",
-    {"current_time": "agents.tools.builtin.clock:current_time"},
+    {
+        "current_time": "agents.tools.builtin.clock:current_time",
+        "ask_person": "agents.tools.builtin.people:ask_person",
+    },
     group="countersign.tools",
 )
 

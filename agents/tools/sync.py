@@ -27,7 +27,8 @@ def described() -> str:
 def sync() -> None:
     """Add missing tools, and quarantine those whose definition changed until an admin looks at them.
 
-    Risk, effect and `enabled` of an unchanged row belong to the tenant's admin and are kept.
+    Risk, effect and `enabled` of an unchanged row belong to the tenant's admin and are kept, and what the
+    code vouches for as far as the admin does too.
     """
     rows = {row.name: row for row in Tool.objects.filter(source=Tool.Source.PYTHON)}
     taken = set(Tool.objects.exclude(source=Tool.Source.PYTHON).values_list("name", flat=True))
@@ -44,13 +45,25 @@ def sync() -> None:
             "schema_version": spec.schema_version,
         }
         if row is None:
+            vouched = {"reversible": spec.reversible, "output_trusted": spec.output_trusted}
             limits = {"timeout_s": spec.timeout_s, "max_attempts": spec.max_attempts}
-            Tool.objects.create(name=spec.name, risk=spec.risk, effect=spec.effect, **limits, **definition)
+            Tool.objects.create(name=spec.name, risk=spec.risk, effect=spec.effect, **vouched, **limits, **definition)
         elif row.schema_version != spec.schema_version:
             quarantine(tool=row, why="Its code declares it differently now.", fields=definition)
+        else:
+            _withdraw(row, reversible=spec.reversible, output_trusted=spec.output_trusted)
     for spec in new:
         if spec.fallback:
             Tool.objects.filter(name=spec.name).update(fallback=Tool.objects.get(name=spec.fallback))
     for gone in rows.values():
         gone.enabled = False
         gone.save()
+        _withdraw(gone)
+
+
+def _withdraw(row: Tool, *, reversible: bool = False, output_trusted: bool = False) -> None:
+    """Take back what the tool's code does not vouch for any more."""
+    kept = (row.reversible and reversible, row.output_trusted and output_trusted)
+    if kept != (row.reversible, row.output_trusted):
+        row.reversible, row.output_trusted = kept
+        row.save(update_fields=["reversible", "output_trusted"])

@@ -97,7 +97,7 @@ class Command(BaseCommand):
         for schema in schemas:
             with tenant_context(schema_tenant(schema)):
                 own = Halt.objects.standing().select_related("agent", "by")
-                found += [(schema, str(halt), halt.reason, halt.by.username, halt.at) for halt in own]
+                found += [(schema, str(halt), halt.reason, halt.who, halt.at) for halt in own]
         for where, what, reason, who, at in found:
             line = (where, what, one_line(reason), who, f"{at:%Y-%m-%d %H:%M:%S}")
             self.stdout.write("\t".join(line))
