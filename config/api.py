@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from agents.api import (
     AgentViewSet,
     CircuitViewSet,
+    EscalateView,
     ExecuteView,
     KillSwitchViewSet,
     RunViewSet,
@@ -51,5 +52,6 @@ platform_urls: list[Any] = [
 tenant_urls: list[Any] = [
     *platform_urls,
     path("agents/<uuid:pk>/execute", ExecuteView.as_view(), name="agent-execute"),
+    path("hitl/escalate", EscalateView.as_view(), name="escalate"),
     path("", include(work.urls)),
 ]

@@ -14,6 +14,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/pause/", views.steer, {"verb": "pause"}, name="run-pause"),
     path("runs/<uuid:pk>/resume/", views.steer, {"verb": "resume"}, name="run-resume"),
     path("runs/<uuid:pk>/cancel/", views.steer, {"verb": "cancel"}, name="run-cancel"),
+    path("runs/<uuid:pk>/escalate/", views.escalate, name="run-escalate"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("sessions/<uuid:pk>/", sessions.session, name="session"),
     path(

@@ -14,11 +14,13 @@ from rest_framework.generics import get_object_or_404
 
 from agents.catalog.models import Agent
 from agents.halts import standing
-from agents.runs import engine, operations
+from agents.runs import engine, escalations, influence, operations
 from agents.runs.models import Run
 from governance.audit.models import AuditEvent
+from governance.types import Risk
+from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from tenants.kernel.errors import DomainError
+from tenants.kernel.errors import DomainError, InvalidInput
 from tenants.kernel.models import uuid7
 
 RUNS, FEED, QUEUE = 15, 20, 10
@@ -66,7 +68,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run(request: HttpRequest, pk: str) -> HttpResponse:
     """Show a run, live; an htmx request gets its changing part."""
-    item = get_object_or_404(Run.objects.select_related("agent", "requester"), pk=pk)
+    item = get_object_or_404(Run.objects.select_related("agent", "requester", "delegator"), pk=pk)
     steps = list(item.steps.all())
     asked = list(Review.objects.filter(run_id=item.pk).order_by("pk"))
     context = {
@@ -75,7 +77,9 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
             {**told, "step": step, "reviews": [review for review in asked if review.step_id == step.pk]}
             for told, step in zip(engine.story(steps), steps, strict=True)
         ],
-        "pending": [review for review in asked if review.status == Review.Status.PENDING],
+        "pending": [review for review in asked if _holds_up(review)],
+        "escalations": [_escalation(review) for review in asked if review.kind == Review.Kind.ESCALATION],
+        "influence": influence.of(item, steps),
         "next_try": steps[-1].attempts + 1 if steps else 1,
         "halted": _is_halted(item),
         "circuit": _circuit(item),
@@ -105,6 +109,39 @@ def steer(request: HttpRequest, pk: str, verb: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("run", args=[item.pk]))
 
 
+@login_required
+@require_POST
+def escalate(request: HttpRequest, pk: str) -> HttpResponse:
+    """Put a run before a person and show it; the run goes on meanwhile."""
+    item = get_object_or_404(Run.objects.select_related("agent", "requester"), pk=pk)
+    priority = request.POST.get("priority", "")
+    try:
+        if priority not in set(Risk):
+            raise InvalidInput(
+                "Choose a priority.", errors=[{"at": "/priority", "message": "not a priority"}]
+            )
+        escalations.escalate(
+            by=request.user,
+            run=item,
+            subject=request.POST.get("subject", ""),
+            details=request.POST.get("details", "").replace("\r\n", "\n"),  # browsers send CR LF
+            priority=Risk(priority),
+            now=timezone.now(),
+        )
+    except DomainError as error:
+        return render(request, "error.html", {"error": error}, status=error.status)
+    return HttpResponseRedirect(reverse("run", args=[item.pk]))
+
+
+def _holds_up(review: Review) -> bool:
+    return review.status == Review.Status.PENDING and review.kind != Review.Kind.ESCALATION
+
+
+def _escalation(review: Review) -> dict[str, Any]:
+    answered = review.status == Review.Status.ANSWERED
+    return {"review": review, "answer": reviews.answer_of(review) if answered else None}
+
+
 def _may(run: Run, user: Any) -> dict[str, bool]:
     """Return what the person may do with the run now; the operations have the last word."""
     mine = run.requester_id == user.pk
@@ -115,6 +152,7 @@ def _may(run: Run, user: Any) -> dict[str, bool]:
     return {
         "may_cancel": alive and (mine or user.has_perm("agents.cancel_run")),
         "may_pause": may_pause and not paused,
+        "may_escalate": mine or user.has_perm(escalations.OTHERS),
         "may_resume": may_pause and paused and may_undo and not _is_halted(run),
     }
 

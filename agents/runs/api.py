@@ -1,6 +1,7 @@
 """Runs over HTTP."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import django_filters
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -17,13 +18,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.catalog.models import Agent
-from agents.runs import operations
+from agents.runs import escalations, influence, operations
 from agents.runs.models import Run, Step
 from governance.access.idempotency import once
+from governance.types import Risk
+from hitl.reviews.api import ReviewSerializer
 from tenants.kernel import live
 from tenants.kernel.api import CursorPage
 
 MAX_WAIT_S = 60
+TAINT = {
+    "type": "object",
+    "properties": {
+        "integrity": {"type": "string", "enum": ["trusted", "untrusted"]},
+        "sources": {"type": "array", "items": {"type": "string"}},
+    },
+}
 
 
 class StepSerializer(serializers.ModelSerializer[Step]):
@@ -44,6 +54,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     agent = serializers.UUIDField(source="agent_id")
     requester = serializers.CharField(source="requester.username")
+    on_behalf_of = serializers.CharField(source="delegator.username", default=None)
     waiting_on = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()
     taint = serializers.SerializerMethodField()
@@ -51,7 +62,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     class Meta:
         model = Run
         fields = [
-            "id", "agent", "requester", "session_id", "status", "input", "output", "waiting_on", "usage", "taint",
+            "id", "agent", "requester", "on_behalf_of", "session_id", "status", "input", "output", "waiting_on", "usage", "taint",
             "trace_id", "error", "pause_reason", "pause_requested", "wake_at", "waits_for", "recoveries",
             "created_at", "finished_at",
         ]  # fmt: skip
@@ -67,9 +78,16 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         """Return tokens; `cost_usd` is null while no prices are configured."""
         return {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "cost_usd": None}
 
-    def get_taint(self, run: Run) -> dict[str, Any] | None:
-        """Return null: information flow is not tracked yet."""
-        return None
+    @extend_schema_field(TAINT)
+    def get_taint(self, run: Run) -> dict[str, Any]:
+        """Return whether the run has read what outsiders may have written, and from which tools."""
+        sources = self._influence[run.pk]
+        return {"integrity": "untrusted" if sources else "trusted", "sources": list(sources)}
+
+    @cached_property
+    def _influence(self) -> dict[UUID, tuple[str, ...]]:
+        page = self.parent.instance if self.parent is not None else [self.instance]
+        return influence.of_each(list(page))
 
 
 class ExecuteInput(serializers.Serializer[None]):
@@ -77,6 +95,12 @@ class ExecuteInput(serializers.Serializer[None]):
 
     input = serializers.DictField()
     session_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    on_behalf_of = serializers.CharField(
+        max_length=150,
+        required=False,
+        allow_blank=True,
+        help_text="Username of the person you ask for. It adds no right, and they may not approve either.",
+    )
     wait_s = serializers.FloatField(min_value=0, max_value=MAX_WAIT_S, required=False, default=0)
 
 
@@ -105,6 +129,7 @@ class ExecuteView(APIView):
                 user=request.user,
                 input=given["input"],
                 session_id=given.get("session_id", ""),
+                on_behalf_of=given.get("on_behalf_of", ""),
                 trace_id=getattr(request._request, "trace_id", ""),
                 now=timezone.now(),
             )
@@ -112,8 +137,50 @@ class ExecuteView(APIView):
 
         _, run_id = once(request, begin)
         settled = wait_until_settled(run_id, timeout_s=given["wait_s"])
-        run = Run.objects.select_related("requester").get(pk=run_id)
+        run = Run.objects.select_related("requester", "delegator").get(pk=run_id)
         return Response(RunSerializer(run).data, status=200 if settled else 202)
+
+
+class EscalateInput(serializers.Serializer[None]):
+    """What a person should look at."""
+
+    run = serializers.PrimaryKeyRelatedField(
+        queryset=Run.objects.select_related("requester", "agent"),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="None for a matter of no run.",
+    )
+    subject = serializers.CharField(max_length=500)
+    details = serializers.CharField(max_length=20_000, required=False, allow_blank=True, default="")
+    priority = serializers.ChoiceField([risk.value for risk in Risk], default=Risk.MEDIUM.value)
+
+
+class EscalateView(APIView):
+    """Put something before a person."""
+
+    required_permission = "agents.view_run"
+
+    @extend_schema(request=EscalateInput, responses={201: ReviewSerializer})
+    def post(self, request: Request) -> Response:
+        """Open an escalation; no run stops for it. 403 for others' runs without `agents.escalate_run`."""
+        data = EscalateInput(data=request.data)
+        data.is_valid(raise_exception=True)
+        given = data.validated_data
+
+        def ask() -> tuple[int, Any]:
+            review = escalations.escalate(
+                by=request.user,
+                run=given["run"],
+                subject=given["subject"],
+                details=given["details"],
+                priority=Risk(given["priority"]),
+                now=timezone.now(),
+            )
+            return 201, ReviewSerializer(review, context={"request": request}).data
+
+        status, body = once(request, ask)
+        return Response(body, status=status)
 
 
 def wait_until_settled(run_id: str, *, timeout_s: float) -> bool:
@@ -151,7 +218,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     """Runs of this tenant, newest first."""
 
     required_permission: Any = {"GET": "agents.view_run", "POST": "agents.view_run"}
-    queryset = Run.objects.select_related("requester")
+    queryset = Run.objects.select_related("requester", "delegator")
     serializer_class = RunSerializer
     filterset_class = RunFilter
 

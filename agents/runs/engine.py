@@ -115,6 +115,17 @@ def story(steps: Iterable[Step]) -> list[dict[str, Any]]:
     return told
 
 
+def evidence(run: Run, steps: Iterable[Step]) -> dict[str, Any]:
+    """Return what a person is shown of the run so far."""
+    return {
+        "requester": run.requester.username,
+        "query": run.query,
+        "agent": run.snapshot["agent"],
+        "steps": story(steps),
+        "usage": {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens},
+    }
+
+
 def excerpt(text: str) -> str:
     """Return the text, or its beginning with a mark."""
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT]} […{len(text) - EXCERPT} more characters]"

@@ -245,13 +245,7 @@ class Hold:
 
     def evidence(self) -> dict[str, Any]:
         """Return what a person is shown of the run so far."""
-        return {
-            "requester": self.run.requester.username,
-            "query": self.run.query,
-            "agent": self.run.snapshot["agent"],
-            "steps": engine.story(self.steps),
-            "usage": {"input_tokens": self.run.input_tokens, "output_tokens": self.run.output_tokens},
-        }
+        return engine.evidence(self.run, self.steps)
 
     def user_ref(self) -> UserRef:
         """Return the person the run works for."""

@@ -42,8 +42,8 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         model = Tool
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
-            "quarantine",
-            "reversible", "output_trusted", "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
+            "quarantine", "reversible", "output_trusted",
+            "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
             "max_attempts", "fallback", "schema_version",
         ]  # fmt: skip
         read_only_fields = fields

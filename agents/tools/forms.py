@@ -38,7 +38,16 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
 
     class Meta:
         model = Tool
-        fields = ["risk", "effect", "enabled", "timeout_s", "max_attempts", "fallback", "reversible", "output_trusted"]
+        fields = [
+            "risk",
+            "effect",
+            "enabled",
+            "timeout_s",
+            "max_attempts",
+            "fallback",
+            "reversible",
+            "output_trusted",
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

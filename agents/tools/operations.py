@@ -111,7 +111,8 @@ def _invalid(at: str, message: str) -> InvalidInput:
 def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, **limits: Any) -> Tool:
     """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
 
-    `limits` may give `timeout_s`, `max_attempts`, `fallback`, `reversible` and `output_trusted`. Raises InvalidInput, NameTaken.
+    `limits` may give `timeout_s`, `max_attempts`, `fallback`, `reversible` and `output_trusted`.
+    Raises InvalidInput, NameTaken.
     """
     tool.check()
     if tool.name in REGISTRY or Tool.objects.filter(name=tool.name).exists():

@@ -47,7 +47,9 @@ def sync() -> None:
         if row is None:
             vouched = {"reversible": spec.reversible, "output_trusted": spec.output_trusted}
             limits = {"timeout_s": spec.timeout_s, "max_attempts": spec.max_attempts}
-            Tool.objects.create(name=spec.name, risk=spec.risk, effect=spec.effect, **vouched, **limits, **definition)
+            Tool.objects.create(
+                name=spec.name, risk=spec.risk, effect=spec.effect, **vouched, **limits, **definition
+            )
         elif row.schema_version != spec.schema_version:
             quarantine(tool=row, why="Its code declares it differently now.", fields=definition)
         else:
