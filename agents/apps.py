@@ -1,5 +1,6 @@
 """Runs things."""
 
+from importlib import import_module
 from importlib.util import find_spec
 
 from django.apps import AppConfig
@@ -45,9 +46,8 @@ class AgentsConfig(AppConfig):
             auditor=[*read, *escalate],
         )
         if find_spec("hitl.escalation") is not None:
-            from hitl.escalation.signals import agent_to_pause
-
-            agent_to_pause.connect(halts.on_agent_to_pause, dispatch_uid="halts.agent_to_pause")
+            signals = import_module("hitl.escalation.signals")
+            signals.agent_to_pause.connect(halts.on_agent_to_pause, dispatch_uid="halts.agent_to_pause")
         review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)

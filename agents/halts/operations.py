@@ -69,7 +69,7 @@ def on_agent_to_pause(review: Review, reason: str, **_kwargs: Any) -> None:
 
     Nothing happens where a switch stands over the agent already.
     """
-    agent = Agent.objects.filter(pk=review.agent_id).first()
+    agent = Agent.objects.filter(pk=review.agent_id).first() if review.agent_id else None
     if agent is None or Halt.objects.standing().filter(agent=agent).exists():
         return
     said = reason.strip()[: standing.MAX_REASON] or "A review of it was not decided in time."

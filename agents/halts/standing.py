@@ -10,9 +10,9 @@ from typing import Any
 PREFIX = "Kill switch"
 MAX_REASON = 200
 ESCALATION = "an escalation"
-"""Who tripped a switch that no person did: the last step of an escalation policy."""
+"""Who tripped a switch that no person did: the last step of an escalation policy. STANDING_SQL says it too."""
 
-STANDING_SQL = f"""(
+STANDING_SQL = """(
   SELECT coalesce(json_agg(json_build_object('scope', h.scope, 'reason', h.reason, 'by', h.by)), '[]'::json)
   FROM (
     SELECT 'platform' AS scope, p.reason, p.by
@@ -20,7 +20,7 @@ STANDING_SQL = f"""(
     WHERE p.lifted_at IS NULL AND p.schema IN ('', %(schema)s)
     UNION ALL
     SELECT CASE WHEN t.agent_id IS NULL THEN 'tenant' ELSE 'agent' END, t.reason,
-      coalesce(u.username, '{ESCALATION}')
+      coalesce(u.username, 'an escalation')
     FROM agents_halt t LEFT JOIN governance_user u ON u.id = t.by_id
     WHERE t.lifted_at IS NULL AND (t.agent_id IS NULL OR t.agent_id = agents_run.agent_id)
   ) h

@@ -62,9 +62,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     class Meta:
         model = Run
         fields = [
-            "id", "agent", "requester", "on_behalf_of", "session_id", "status", "input", "output", "waiting_on", "usage", "taint",
-            "trace_id", "error", "pause_reason", "pause_requested", "wake_at", "waits_for", "recoveries",
-            "created_at", "finished_at",
+            "id", "agent", "requester", "on_behalf_of", "session_id", "status", "input", "output",
+            "waiting_on", "usage", "taint", "trace_id", "error", "pause_reason", "pause_requested",
+            "wake_at", "waits_for", "recoveries", "created_at", "finished_at",
         ]  # fmt: skip
 
     def get_waiting_on(self, run: Run) -> dict[str, str] | None:
@@ -86,8 +86,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     @cached_property
     def _influence(self) -> dict[UUID, tuple[str, ...]]:
-        page = self.parent.instance if self.parent is not None else [self.instance]
-        return influence.of_each(list(page))
+        shown: Any = self.parent.instance if self.parent is not None else [self.instance]
+        return influence.of_each(list(shown))
 
 
 class ExecuteInput(serializers.Serializer[None]):

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents.blueprints.base import ProposedCall
 from agents.resilience import breaker
-from agents.runs import engine, handoffs
+from agents.runs import engine, handoffs, questions
 from agents.runs.hold import Hold, Work
 from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
@@ -241,6 +241,8 @@ def _approval(step: Step, review: Review, request: PolicyRequest, hold: Hold) ->
 
 def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: bool) -> Work | None:
     match decision.effect:
+        case Effect.PERMIT if executor.asks_person(tool):
+            questions.ask(hold, step, decision)
         case Effect.PERMIT:
             claim = executor.claim(decision, idempotency_key=str(step.pk), now=hold.clock())
             attempt = step.attempts + 1
@@ -289,6 +291,9 @@ def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> Work | None:
 def _after_review(hold: Hold, step: Step) -> Work | None:
     """Act on what people decided about the waiting step."""
     review, now = review_of(step), hold.clock()
+    if review.kind == Review.Kind.QUESTION:
+        questions.after_answer(hold, step, review)
+        return None
     match review.status:
         case Review.Status.APPROVED if review.not_before is not None and review.not_before > now:
             hold.postpone(attempt=1, retry_after_s=(review.not_before - now).total_seconds())
