@@ -48,6 +48,7 @@ class AgentsConfig(AppConfig):
         if find_spec("hitl.escalation") is not None:
             signals = import_module("hitl.escalation.signals")
             signals.agent_to_pause.connect(halts.on_agent_to_pause, dispatch_uid="halts.agent_to_pause")
+            signals.run_to_cancel.connect(operations.on_run_to_cancel, dispatch_uid="runs.run_to_cancel")
         review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from agents.catalog.models import Agent
 from agents.halts import standing
@@ -64,7 +63,7 @@ def trip(*, agent: Agent | None, reason: str, by: Any, now: datetime) -> Halt:
     return _trip(agent=agent, reason=valid_reason(reason), by=by, now=now)
 
 
-def on_agent_to_pause(review: Review, reason: str, **_kwargs: Any) -> None:
+def on_agent_to_pause(review: Review, now: datetime, **_kwargs: Any) -> None:
     """Stop the agent of a review whose escalation ends so, in the transaction of that step.
 
     Nothing happens where a switch stands over the agent already.
@@ -72,8 +71,8 @@ def on_agent_to_pause(review: Review, reason: str, **_kwargs: Any) -> None:
     agent = Agent.objects.filter(pk=review.agent_id).first() if review.agent_id else None
     if agent is None or Halt.objects.standing().filter(agent=agent).exists():
         return
-    said = reason.strip()[: standing.MAX_REASON] or "A review of it was not decided in time."
-    _trip(agent=agent, reason=said, by=None, now=timezone.now())
+    what = f"a call of {review.tool}" if review.tool else "what was asked about it"
+    _trip(agent=agent, reason=f"Nobody decided {what} in time", by=None, now=now)
 
 
 def _trip(*, agent: Agent | None, reason: str, by: Any, now: datetime) -> Halt:

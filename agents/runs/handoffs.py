@@ -35,7 +35,8 @@ def after_answer(hold: Hold, step: Step) -> None:
     """Answer in the agent's place, let it try again with guidance, or give up."""
     review = Review.objects.filter(step_id=step.pk).latest("id")
     now = hold.clock()
-    if review.status in {Review.Status.EXPIRED, Review.Status.CANCELLED}:
+    rejected = review.status == Review.Status.REJECTED and reviews.rejection_of(review) is not None
+    if review.status != Review.Status.ANSWERED and not rejected:
         step.close(Step.Status.FAILED, now=now, result={"answer": str(review.status)})
         hold.give_up("handed-off", f"Nobody took the run over in time. {step.request['why']}")
         return

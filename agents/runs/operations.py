@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -144,15 +143,23 @@ def on_review_decided(review: Review, **_kwargs: Any) -> None:
     now = timezone.now()
     last = review.votes.select_related("reviewer").order_by("-id").first()
     if last is not None and last.decision == DecisionVerb.CANCEL_RUN:
-        _cancel_for(review.run_id, by=last.reviewer, review=review, now=now)
+        _cancel_for(review, by=last.reviewer, now=now)
     elif review.kind != Review.Kind.ESCALATION:
         wake(Run(pk=review.run_id), now=now)
 
 
-def _cancel_for(run_id: UUID, *, by: Any, review: Review, now: datetime) -> None:
-    """Cancel the run as the doing of a reviewer, whom `available_actions` let do so; nothing if it has ended."""
-    reviews.cancel_for_run(run_id=run_id, now=now)
-    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run_id)
+def on_run_to_cancel(review: Review, now: datetime, **_kwargs: Any) -> None:
+    """Cancel the run of a review that nobody decided, in the transaction of the escalation that says so."""
+    if review.run_id is not None:
+        _cancel_for(review, by=None, now=now)
+
+
+def _cancel_for(review: Review, *, by: Any, now: datetime) -> None:
+    """Cancel a review's run as the doing of a reviewer, whom `available_actions` let do so, or of nobody.
+
+    Nothing happens if it has ended.
+    """
+    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=review.run_id)
     if run.status not in Run.ENDED:
         _end_cancelled(run, by=by, now=now, body={"review": str(review.pk)})
 
@@ -258,10 +265,11 @@ def cancel(*, run: Run, user: Any, now: datetime) -> Run:
 def _end_cancelled(run: Run, *, by: Any, now: datetime, body: JsonObject) -> None:
     run.transition(Run.Status.CANCELLED, finished_at=now, updated_at=now, lease_token=None)
     reviews.cancel_for_run(run_id=run.pk, now=now)
-    started = close_open_steps(run, code="cancelled", message=f"{by.username} cancelled the run.", now=now)
-    person = Actor(kind="person", id=str(by.pk), name=by.username)
+    message = f"{by.username if by else 'An escalation'} cancelled the run."
+    started = close_open_steps(run, code="cancelled", message=message, now=now)
+    actor = Actor(kind="person", id=str(by.pk), name=by.username) if by else SYSTEM
     body = {"already_started": started, **body}
-    audit.record(entry(run, "run.cancelled", at=now, actor=person, outcome="cancelled", body=body))
+    audit.record(entry(run, "run.cancelled", at=now, actor=actor, outcome="cancelled", body=body))
     live.publish_on_commit("runs", run.pk)
 
 
