@@ -150,6 +150,18 @@ def spare(context: ToolContext) -> dict[str, str]:
     return Probe.enter("spare", context)
 
 
+@tool(risk=Risk.LOW, effect=EffectClass.READ, output_trusted=True)
+def own_record(context: ToolContext) -> dict[str, str]:
+    """Look at what nobody outside can write."""
+    return Probe.enter("own_record", context)
+
+
+@tool(risk=Risk.MEDIUM, effect=EffectClass.IDEMPOTENT, reversible=True, output_trusted=True)
+def nudge(context: ToolContext) -> dict[str, str]:
+    """Do what can be undone."""
+    return Probe.enter("nudge", context)
+
+
 PROBES = {
     function.__name__: function
     for function in (
@@ -165,9 +177,11 @@ PROBES = {
         second,
         first,
         spare,
+        own_record,
+        nudge,
     )
 }
-LENT = frozenset(PROBES) - {"spare"}
+LENT = frozenset(PROBES) - {"spare"} | {"ask_person"}
 
 
 @contextmanager

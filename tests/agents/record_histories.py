@@ -162,6 +162,21 @@ SCENARIOS = (
         tools=(fails(transient=False),) * 3,
         people=(("reject", None),),
     ),
+    Scenario(
+        name="asked-and-answered",
+        answers=(one("ask_person", question="Which colour?", options=["blue", "red"]), DONE),
+        people=(("respond", None),),
+    ),
+    Scenario(
+        name="asked-beside-another-call",
+        answers=(calls(("peek", {}), ("ask_person", {"question": "Go on?"}), ("tap", {})), DONE),
+        people=(("respond", None),),
+    ),
+    Scenario(
+        name="asked-and-nobody-answered",
+        answers=(one("ask_person", question="Which colour?", details="The front door."), DONE),
+        people=(("expire", None),),
+    ),
     Scenario(name="model-busy-once", answers=(BUSY, DONE)),
     Scenario(name="model-busy-in-the-middle", answers=(one("peek"), BUSY, BUSY, DONE)),
     Scenario(name="model-refuses", answers=(REFUSED,)),

@@ -96,6 +96,22 @@ def entered(probe: type[Probe]) -> list[str]:
 
 
 class TestTripped:
+    def test_by_an_escalation_stops_the_run_and_says_so(
+        self, probe: type[Probe], model: FakeModel, start: Start, work: Work
+    ) -> None:
+        def tripped() -> dict[str, Any]:
+            review = Review(agent_id=run.agent_id, tool="strike")
+            elsewhere(lambda: halts.on_agent_to_pause(review=review, now=NOW))
+            return calls(("strike", {}))
+
+        run = start("go")
+        model.script(tripped, text("Done."))
+        run = work(run)
+        assert seen(run) == (
+            "paused", "Kill switch: Nobody decided a call of strike in time (by an escalation)"
+        )  # fmt: skip
+        assert probe.entered == []
+
     def test_while_the_model_answers_stops_the_run_before_the_tool(
         self, probe: type[Probe], model: FakeModel, start: Start, work: Work
     ) -> None:
