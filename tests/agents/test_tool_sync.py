@@ -40,6 +40,28 @@ class TestSync:
         assert row().schema_version == spec_of("refund_order").schema_version
         assert row().parameters == spec_of("refund_order").parameters
 
+    def test_copies_what_the_code_vouches_for_into_new_rows_only(self, acme: Any) -> None:
+        Tool.objects.filter(name="ask_person").delete()
+        Tool.objects.filter(name="current_time").update(output_trusted=False)
+        sync()
+        assert (row("ask_person").output_trusted, row("current_time").output_trusted) == (True, False)
+
+    def test_takes_back_what_the_code_vouches_for_no_more(self, acme: Any) -> None:
+        Tool.objects.filter(name="refund_order").update(reversible=True)
+        Tool.objects.create(
+            name="old_tool", parameters={}, risk="low", effect="read", reversible=True, output_trusted=True
+        )
+        sync()
+        assert (row().reversible, spec_of("refund_order").reversible) == (False, False)
+        assert (row("old_tool").reversible, row("old_tool").output_trusted) == (False, False)
+
+    def test_trusts_nothing_of_a_tool_that_is_quarantined(self, acme: Any) -> None:
+        Tool.objects.filter(name="current_time").update(schema_version="0" * 64)
+        sync()
+        held = row("current_time").quarantine
+        assert held is not None and held["before"]["output_trusted"]
+        assert not row("current_time").output_trusted
+
     def test_disables_a_tool_that_is_gone_from_code(self, acme: Any) -> None:
         Tool.objects.create(name="old_tool", parameters={}, risk="low", effect="read")
         sync()

@@ -79,6 +79,18 @@ class TestHttpTool:
         assert (done["enabled"], done["quarantined"], done["risk"]) == (True, False, "medium")
         assert done["confirmed_by"] == "alice"
 
+    def test_is_untrusted_and_irreversible_unless_somebody_says_otherwise(self, api: Any) -> None:
+        made = post(api, "", WEATHER).json()
+        assert (made["reversible"], made["output_trusted"]) == (False, False)
+        done = patch(api, "/weather", enabled=True, risk="low", effect="read", output_trusted=True).json()
+        assert (done["reversible"], done["output_trusted"]) == (False, True)
+        event = AuditEvent.objects.get(action="tool.confirmed", subject_id="weather")
+        assert (event.body["reversible"], event.body["output_trusted"]) == (False, True)
+        changed = patch(api, "/weather", description="Something else.").json()
+        assert not changed["output_trusted"] and changed["quarantine"]["before"]["output_trusted"]
+        again = patch(api, "/weather", enabled=True, risk="low", effect="read").json()
+        assert not again["output_trusted"]
+
     def test_goes_back_into_quarantine_when_its_endpoint_changes(self, api: Any) -> None:
         post(api, "", WEATHER)
         patch(api, "/weather", enabled=True, risk="low", effect="read")
@@ -160,6 +172,14 @@ class TestHttpTool:
         refused = patch(api, "/refund_order", enabled=True, risk="low", effect="read")
         assert refused.status_code == 422
         assert Tool.objects.get(name="refund_order").quarantined
+
+
+    @pytest.mark.parametrize("member", ["reversible", "output_trusted"])
+    def test_of_python_cannot_be_trusted_further_than_its_author_does(self, api: Any, member: str) -> None:
+        refused = patch(api, "/approved_ping", **{member: True})
+        assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, f"/{member}")
+        assert patch(api, "/current_time", output_trusted=False).json()["output_trusted"] is False
+        assert patch(api, "/current_time", output_trusted=True).json()["output_trusted"] is True
 
 
 class TestServers:
