@@ -17,9 +17,9 @@ class DemoConfig(AppConfig):
         from agents.tools.registry import REGISTRY
         from tenants.kernel import failpoints
 
-        for name in ("lookup_order", "refund_order", "send_email"):
+        for name in ("lookup_order", "read_ticket", "refund_order", "send_email", "recall_email"):
             REGISTRY.add(name, f"agents.demo.support:{name}")
-        for name in ("lookup_employee", "calculate_bonus", "record_bonus"):
+        for name in ("lookup_employee", "calculate_bonus", "record_bonus", "change_salary"):
             REGISTRY.add(name, f"agents.demo.people:{name}")
         for name in ("ping", "approved_ping"):
             REGISTRY.add(name, f"agents.demo.bench:{name}")

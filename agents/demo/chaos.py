@@ -13,25 +13,25 @@ TIMEOUT_S = 30
 
 @tool(risk=Risk.LOW, effect=EffectClass.READ)
 def ledger_read(job: int) -> JsonObject:
-    """Return how many lines the ledger has about a job."""
+    """Count the lines about a job in the ledger of `make chaos`, which kills workers while these tools run."""
     return _ask("GET", f"/jobs/{job}")
 
 
 @tool(risk=Risk.LOW, effect=EffectClass.IDEMPOTENT)
 def ledger_put(job: int, n: int, context: ToolContext) -> JsonObject:
-    """Set a line of the ledger; repeated with the same key it is set once."""
+    """Set a line in the ledger of `make chaos`; repeated with the same key it is set once."""
     return _write("ledger_put", job, n, context)
 
 
 @tool(risk=Risk.LOW, effect=EffectClass.NON_IDEMPOTENT)
 def ledger_add(job: int, n: int, context: ToolContext) -> JsonObject:
-    """Add a line to the ledger, each time it is called."""
+    """Add a line to the ledger of `make chaos`, each time it is called."""
     return _write("ledger_add", job, n, context)
 
 
 @tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT)
 def ledger_pay(job: int, n: int, context: ToolContext) -> JsonObject:
-    """Add a line that a person must approve, each time it is called."""
+    """Add a line that a person must approve to the ledger of `make chaos`, each time it is called."""
     return _write("ledger_pay", job, n, context)
 
 

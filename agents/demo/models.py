@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Order(models.Model):
-    """An order of Acme's shop."""
+    """An order of Acme's shop, as its staff entered it."""
 
     order_id = models.CharField(max_length=20, unique=True)
     customer_name = models.CharField(max_length=80)
@@ -29,6 +29,18 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"R-{self.pk:04d}"
+
+
+class Ticket(models.Model):
+    """What a customer wrote about an order, in the customer's own words."""
+
+    ticket_id = models.CharField(max_length=20, unique=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="tickets")
+    received_on = models.DateField()
+    message = models.TextField()
+
+    def __str__(self) -> str:
+        return self.ticket_id
 
 
 class Employee(models.Model):
@@ -60,11 +72,12 @@ class Bonus(models.Model):
 
 
 class SentEmail(models.Model):
-    """An e-mail of the demo; it stays in this table."""
+    """An e-mail of the demo. It never leaves this table, so it can be taken back at any time."""
 
     to = models.EmailField()
     subject = models.CharField(max_length=200)
     body = models.TextField()
+    is_recalled = models.BooleanField(default=False)
     idempotency_key = models.CharField(max_length=64, unique=True)
 
     def __str__(self) -> str:

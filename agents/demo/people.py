@@ -1,4 +1,4 @@
-"""Globex's tools: look up an employee, calculate a bonus, record it."""
+"""Globex's tools: look up an employee, calculate a bonus, record it, change a salary. All read its own records."""
 
 from decimal import Decimal
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ def _employee(**lookup: str) -> Employee:
     return employee
 
 
-@tool(risk=Risk.LOW, effect=EffectClass.READ)
+@tool(risk=Risk.LOW, effect=EffectClass.READ, output_trusted=True)
 def lookup_employee(
     name: Annotated[str, Field(description="First and last name", max_length=80)],
 ) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def lookup_employee(
     }
 
 
-@tool(risk=Risk.LOW, effect=EffectClass.READ)
+@tool(risk=Risk.LOW, effect=EffectClass.READ, output_trusted=True)
 def calculate_bonus(
     employee_id: Annotated[str, Field(description="Such as E-2001", max_length=20)],
     percent: Annotated[float, Field(description="Of the yearly salary", gt=0, le=100)],
@@ -56,7 +56,7 @@ def calculate_bonus(
     }
 
 
-@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT)
+@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT, output_trusted=True)
 def record_bonus(
     employee_id: Annotated[str, Field(description="Such as E-2001", max_length=20)],
     amount: Annotated[float, Field(description="In the employee's currency", gt=0, le=1_000_000)],
@@ -76,3 +76,35 @@ def record_bonus(
         "currency": employee.currency,
         "status": "recorded",
     }
+
+
+def _what_a_raise_does(employee_id: str, salary: float) -> dict[str, Any]:
+    """Return the salary before and after."""
+    employee = _employee(employee_id=employee_id)
+    before, after = employee.salary, cents(salary)
+    change = (after - before) / before * 100
+    return {
+        "employee": employee.name,
+        "salary_before": float(before),
+        "salary_after": float(after),
+        "change_percent": round(float(change), 1),
+        "currency": employee.currency,
+    }
+
+
+@tool(
+    risk=Risk.CRITICAL,
+    effect=EffectClass.IDEMPOTENT,
+    preview=_what_a_raise_does,
+    reversible=True,
+    output_trusted=True,
+)
+def change_salary(
+    employee_id: Annotated[str, Field(description="Such as E-2001", max_length=20)],
+    salary: Annotated[float, Field(description="Yearly, in the employee's currency", gt=0, le=1_000_000)],
+) -> dict[str, Any]:
+    """Set an employee's yearly salary. Two people must approve it."""
+    employee = _employee(employee_id=employee_id)
+    employee.salary = cents(salary)
+    employee.save(update_fields=["salary"])
+    return {"employee_id": employee_id, "salary": float(employee.salary), "currency": employee.currency}

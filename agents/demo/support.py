@@ -1,4 +1,7 @@
-"""Acme's tools: look up an order, refund it, write to the customer."""
+"""Acme's tools: look up an order, read what a customer wrote, refund, write to the customer, take that back.
+
+Orders are the company's own records; a ticket holds what a customer wrote, so its text is not trusted.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Any
@@ -7,7 +10,7 @@ from django.db import transaction
 from django.db.models import Sum
 from pydantic import EmailStr, Field
 
-from agents.demo.models import Order, Refund, SentEmail
+from agents.demo.models import Order, Refund, SentEmail, Ticket
 from agents.tools.base import ToolContext, ToolFailed, tool
 from governance.types import EffectClass, Risk
 
@@ -31,7 +34,7 @@ def _refunded(order: Order) -> Decimal:
     return order.refunds.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
 
 
-@tool(risk=Risk.LOW, effect=EffectClass.READ)
+@tool(risk=Risk.LOW, effect=EffectClass.READ, output_trusted=True)
 def lookup_order(
     order_id: Annotated[str, Field(description="Such as A-1001", max_length=20)],
 ) -> dict[str, Any]:
@@ -50,6 +53,22 @@ def lookup_order(
     }
 
 
+@tool(risk=Risk.LOW, effect=EffectClass.READ)
+def read_ticket(
+    ticket_id: Annotated[str, Field(description="Such as T-3001", max_length=20)],
+) -> dict[str, Any]:
+    """Return what a customer wrote, and about which order."""
+    ticket = Ticket.objects.select_related("order").filter(ticket_id=ticket_id).first()
+    if ticket is None:
+        raise ToolFailed(f"There is no ticket {ticket_id}.")
+    return {
+        "ticket_id": ticket.ticket_id,
+        "order_id": ticket.order.order_id,
+        "received_on": ticket.received_on.isoformat(),
+        "message": ticket.message,
+    }
+
+
 def _what_a_refund_does(order_id: str, amount: float, reason: str) -> dict[str, Any]:
     """Return the order's money before and after the refund."""
     order = _order(order_id)
@@ -63,7 +82,7 @@ def _what_a_refund_does(order_id: str, amount: float, reason: str) -> dict[str, 
     }
 
 
-@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT, preview=_what_a_refund_does)
+@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT, preview=_what_a_refund_does, output_trusted=True)
 def refund_order(
     order_id: Annotated[str, Field(description="Such as A-1001", max_length=20)],
     amount: Annotated[float, Field(description="In the order's currency", gt=0, le=100_000)],
@@ -93,7 +112,22 @@ def refund_order(
     }
 
 
-@tool(risk=Risk.MEDIUM, effect=EffectClass.NON_IDEMPOTENT)
+def _what_an_email_does(to: str, subject: str, body: str) -> dict[str, Any]:
+    """Return whom it reaches, and how it is undone."""
+    known = Order.objects.filter(customer_email=to).exists()
+    return {
+        "recipient": "a customer of ours" if known else "not a customer of ours",
+        "undone_by": "recall_email, which takes it out of the outbox again",
+    }
+
+
+@tool(
+    risk=Risk.MEDIUM,
+    effect=EffectClass.NON_IDEMPOTENT,
+    preview=_what_an_email_does,
+    reversible=True,
+    output_trusted=True,
+)
 def send_email(
     to: Annotated[EmailStr, Field(description="The recipient's address")],
     subject: Annotated[str, Field(min_length=1, max_length=200)],
@@ -105,3 +139,13 @@ def send_email(
         idempotency_key=context.idempotency_key, defaults={"to": to, "subject": subject, "body": body}
     )
     return {"message_id": f"M-{mail.pk:04d}", "to": to, "status": "sent"}
+
+
+@tool(risk=Risk.LOW, effect=EffectClass.IDEMPOTENT, output_trusted=True)
+def recall_email(
+    message_id: Annotated[str, Field(description="Such as M-0001", pattern=r"^M-\d{1,9}$")],
+) -> dict[str, Any]:
+    """Take an e-mail back: it leaves the outbox unread."""
+    if not SentEmail.objects.filter(pk=int(message_id[2:])).update(is_recalled=True):
+        raise ToolFailed(f"There is no e-mail {message_id}.")
+    return {"message_id": message_id, "status": "recalled"}

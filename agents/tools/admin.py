@@ -18,7 +18,7 @@ from agents.tools.models import Tool, ToolSecret, ToolServer
 from governance.types import EffectClass, Risk
 from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.kernel.jsonvalues import JsonObject
-from tenants.templatetags.display import inert, pretty
+from tenants.templatetags.display import cut, inert, pretty
 
 USE = ("risk", "effect", "reversible", "output_trusted", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
@@ -32,7 +32,7 @@ BESIDE = """<strong>{}</strong><div class="beside"><div>Before{}</div><div>Now{}
 class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     """Risk, effect and enabled are the tenant's; what the tool is comes from its author, or from an admin."""
 
-    list_display = ["name", "risk_label", "effect", "state_label", "source", "server"]
+    list_display = ["name", "does", "risk_label", "effect", "state_label", "source", "server"]
     list_filter = ["quarantined", "enabled", "risk", "effect", "source"]
     list_select_related = ["server"]
     search_fields = ["name", "description"]
@@ -116,6 +116,11 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: disable a tool instead."""
         return False
+
+    @admin.display(description="What it does")
+    def does(self, tool: Tool) -> str:
+        """Return the beginning of its description, in which nothing hides."""
+        return inert(cut(" ".join(tool.description.split()), 120))
 
     @display(description="Risk", label=LABELS, ordering="risk")  # type: ignore[untyped-decorator]  # untyped upstream
     def risk_label(self, tool: Tool) -> str:

@@ -50,7 +50,11 @@ class TestEscalating:
     def test_opens_a_review_about_the_run(self, run: Run, oscar: Any) -> None:
         review = escalate(oscar, run)
         assert (review.kind, str(review.run_id), review.step_id) == ("escalation", str(run.pk), None)
-        assert (review.priority, review.requester_id, str(review.agent_id)) == ("high", oscar.pk, str(run.agent_id))
+        assert (review.priority, review.requester_id, str(review.agent_id)) == (
+            "high",
+            oscar.pk,
+            str(run.agent_id),
+        )
         assert review.evidence["query"] == "go" and review.evidence["details"] == "It looks odd."
 
     def test_is_possible_about_no_run(self, acme: Any, person: Any) -> None:

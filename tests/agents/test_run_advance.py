@@ -332,6 +332,7 @@ class TestStart:
             "agent": agent.name,
             "blueprint": "assistant",
             "config": agent.config,
-            "tools": ["lookup_order", "refund_order", "send_email"],
+            "tools": sorted(agent.tools.values_list("name", flat=True)),
             "memory": [],
+            "influence": [],
         }

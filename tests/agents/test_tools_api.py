@@ -173,7 +173,6 @@ class TestHttpTool:
         assert refused.status_code == 422
         assert Tool.objects.get(name="refund_order").quarantined
 
-
     @pytest.mark.parametrize("member", ["reversible", "output_trusted"])
     def test_of_python_cannot_be_trusted_further_than_its_author_does(self, api: Any, member: str) -> None:
         refused = patch(api, "/approved_ping", **{member: True})
