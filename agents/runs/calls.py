@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +14,17 @@ from agents.runs.hold import Hold, Work
 from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
 from agents.runs.operations import wake
-from agents.runs.record import as_told, claimed, is_reported, request_of, review_of, tool_of
+from agents.runs.record import (
+    as_told,
+    claimed,
+    fallback_of,
+    is_reported,
+    keep_effect,
+    rejection,
+    request_of,
+    review_of,
+    tool_of,
+)
 from agents.tools import executor
 from agents.tools.base import Happened
 from agents.tools.models import Tool
@@ -56,7 +65,7 @@ class ToolWork:
         """Store the receipt; try again, fall back or ask a person where it did not succeed."""
         hold, step, request = self.hold, self.step, self.claim.decision.request
         gate.complete(self.claim.decision, result, now=hold.clock())
-        _keep_effect(step, result, now=hold.clock())
+        keep_effect(step, result, now=hold.clock())
         hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
         hold.free_slot("tool", step.name)
         if result.unknown:
@@ -85,7 +94,7 @@ class ToolWork:
         with transaction.atomic():
             if not is_reported(self.step, self.claim.decision):
                 gate.complete(self.claim.decision, result, now=now)
-                _keep_effect(self.step, result, now=now)
+                keep_effect(self.step, result, now=now)
             found = Step.objects.select_for_update(of=("self",)).get(pk=self.step.pk)
             is_open = found.status in {Step.Status.EXECUTING, Step.Status.UNKNOWN}
             if result.unknown or found.attempts != self.attempt or not is_open:
@@ -197,7 +206,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
     if not step.request["parsed"]:
         message = "The arguments were not a JSON object. Send the call again with valid JSON."
         _refuse(hold, step, "invalid-json", message, status=Step.Status.FAILED)
-        _hand_off_after_failures(hold, message)
+        handoffs.ask_after_failures(hold, message)
         return None
     tool = tool_of(hold, step)
     if tool is None:
@@ -258,12 +267,6 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
     return None
 
 
-def _keep_effect(step: Step, result: Outcome, *, now: datetime) -> None:
-    """Keep beside the review, if there was one, what its call led to."""
-    if step.review_id:
-        reviews.record_effect(review_id=review_of(step).pk, outcome=result, now=now)
-
-
 def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> Work | None:
     """Let people decide; a standing grant may have done so already. What was rejected is not asked twice."""
     now = hold.clock()
@@ -304,27 +307,13 @@ def _after_review(hold: Hold, step: Step) -> Work | None:
             hold.wait()
             return None
         case Review.Status.REJECTED:
-            content = _rejected(review)
+            content = rejection(review)
         case Review.Status.REVOKED:
             content = engine.failure("revoked", "The approval of this call was taken back; it was not run.")
         case _:
             content = engine.failure(review.status, "Nobody approved this call in time; it was not run.")
     step.close(Step.Status.REJECTED, now=now, result={"content": content})
     return None
-
-
-def _rejected(review: Review) -> dict[str, Any]:
-    """Return what the agent is told: a reason, or guidance for another try."""
-    vote = reviews.rejection_of(review)
-    if vote is None:
-        return engine.failure("rejected", "The call was rejected.")
-    who, why = vote.reviewer.username, vote.message
-    if vote.decision == DecisionVerb.FEEDBACK:
-        left = review.decided_by.feedback_left - 1
-        told = engine.failure("feedback", f"{who} sent this call back: {why}")
-        return {**told, "retry": {"allowed": True, "left": left}}
-    told = engine.failure("rejected", f"{who} rejected this call: {why}")
-    return {**told, "retry": {"allowed": False}}
 
 
 # --- after a crash
@@ -399,7 +388,7 @@ def _after_answer(hold: Hold, step: Step) -> Work | None:
 def _left_alone(hold: Hold, step: Step, tool: Tool, wait_s: float) -> Work | None:
     """Wait for a tool whose breaker is open, or propose its fallback at once."""
     message = f"{tool.name} failed repeatedly and is left alone for {wait_s:.0f} s."
-    has_fallback = _fallback(hold, step, tool) is not None
+    has_fallback = fallback_of(hold, step, tool) is not None
     if not has_fallback and hold.leave_alone(step, part=f"tool:{tool.name}", wait_s=wait_s, message=message):
         return None
     return _failed(hold, step, tool, Outcome(ok=False, error=message, started=False))
@@ -418,7 +407,7 @@ def _after_failure(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work
 
 
 def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None:
-    fallback = _fallback(hold, step, tool)
+    fallback = fallback_of(hold, step, tool)
     result: dict[str, Any] = {
         "content": as_told(step, engine.failure("tool-failed", outcome.error)),
         "ms": outcome.duration_ms,
@@ -427,7 +416,7 @@ def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None
         result["fallback"] = fallback.name
     step.close(Step.Status.FAILED, now=hold.clock(), result=result)
     if fallback is None:
-        _hand_off_after_failures(hold, outcome.error)
+        handoffs.ask_after_failures(hold, outcome.error)
         return None
     request = {**step.request, "instead_of": step.name, "because": outcome.error}
     if step.review_id:
@@ -437,21 +426,6 @@ def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None
     return propose(
         hold, hold.add(kind=Step.Kind.TOOL, name=fallback.name, call_id=step.call_id, request=request)
     )
-
-
-def _fallback(hold: Hold, step: Step, tool: Tool) -> Tool | None:
-    """Return the tool to propose instead, unless it was tried for this call already."""
-    if step.request.get("was_unknown"):  # an earlier attempt may have done it
-        return None
-    since_model = takewhile(lambda s: s.kind != Step.Kind.MODEL, reversed(hold.steps))
-    tried = {s.name for s in since_model if s.call_id == step.call_id}
-    return tool.fallback if tool.fallback is not None and tool.fallback.name not in tried else None
-
-
-def _hand_off_after_failures(hold: Hold, last_error: str) -> None:
-    limit = hold.config.hand_off_after
-    if limit and engine.failures_in_a_row(hold.steps) >= limit:
-        handoffs.ask(hold, why=f"{limit} calls failed in a row, the last one so: {last_error}")
 
 
 def _refuse(

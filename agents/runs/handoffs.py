@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from agents.runs import engine
 from agents.runs.hold import Hold
 from agents.runs.models import Step
 from hitl.reviews import operations as reviews
@@ -29,6 +30,13 @@ def ask(hold: Hold, *, why: str) -> None:
     hold.move(step, Step.Status.WAITING, review_id=review.pk)
     hold.audit("run.handed-off", step=step, outcome="waiting", body={"why": why})
     hold.wait()
+
+
+def ask_after_failures(hold: Hold, last_error: str) -> None:
+    """Give the run to a person once as many calls failed in a row as its agent bears."""
+    limit = hold.config.hand_off_after
+    if limit and engine.failures_in_a_row(hold.steps) >= limit:
+        ask(hold, why=f"{limit} calls failed in a row, the last one so: {last_error}")
 
 
 def after_answer(hold: Hold, step: Step) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -143,7 +144,7 @@ def on_review_decided(review: Review, **_kwargs: Any) -> None:
     now = timezone.now()
     last = review.votes.select_related("reviewer").order_by("-id").first()
     if last is not None and last.decision == DecisionVerb.CANCEL_RUN:
-        _cancel_for(review, by=last.reviewer, now=now)
+        _cancel_for(review.run_id, review=review, by=last.reviewer, now=now)
     elif review.kind != Review.Kind.ESCALATION:
         wake(Run(pk=review.run_id), now=now)
 
@@ -151,15 +152,15 @@ def on_review_decided(review: Review, **_kwargs: Any) -> None:
 def on_run_to_cancel(review: Review, now: datetime, **_kwargs: Any) -> None:
     """Cancel the run of a review that nobody decided, in the transaction of the escalation that says so."""
     if review.run_id is not None:
-        _cancel_for(review, by=None, now=now)
+        _cancel_for(review.run_id, review=review, by=None, now=now)
 
 
-def _cancel_for(review: Review, *, by: Any, now: datetime) -> None:
+def _cancel_for(run_id: UUID, *, review: Review, by: Any, now: datetime) -> None:
     """Cancel a review's run as the doing of a reviewer, whom `available_actions` let do so, or of nobody.
 
     Nothing happens if it has ended.
     """
-    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=review.run_id)
+    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run_id)
     if run.status not in Run.ENDED:
         _end_cancelled(run, by=by, now=now, body={"review": str(review.pk)})
 

@@ -1,16 +1,19 @@
 """What is on record about a tool step: its tool, its review, the action as it was permitted."""
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
-from agents.runs import influence
+from agents.runs import engine, influence
 from agents.runs.hold import Hold
 from agents.runs.models import Step
 from agents.tools.models import Tool
 from governance.audit.models import AuditEvent
 from governance.policies.models import PolicyDecision
-from governance.types import Decision, Effect, PolicyRequest, UserRef
+from governance.types import Decision, Effect, Outcome, PolicyRequest, UserRef
+from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
+from hitl.reviews.types import DecisionVerb
 from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
 
@@ -62,3 +65,32 @@ def as_told(step: Step, failure: dict[str, Any]) -> dict[str, Any]:
     if not step.request.get("was_unknown"):
         return failure
     return {**failure, "note": "An earlier attempt of this call may have taken effect; do not repeat it."}
+
+
+def keep_effect(step: Step, result: Outcome, *, now: datetime) -> None:
+    """Keep beside the review, if there was one, what its call led to."""
+    if step.review_id:
+        reviews.record_effect(review_id=review_of(step).pk, outcome=result, now=now)
+
+
+def rejection(review: Review) -> dict[str, Any]:
+    """Return what the agent is told: a reason, or guidance for another try."""
+    vote = reviews.rejection_of(review)
+    if vote is None:
+        return engine.failure("rejected", "The call was rejected.")
+    who, why = vote.reviewer.username, vote.message
+    if vote.decision == DecisionVerb.FEEDBACK:
+        left = review.decided_by.feedback_left - 1
+        told = engine.failure("feedback", f"{who} sent this call back: {why}")
+        return {**told, "retry": {"allowed": True, "left": left}}
+    told = engine.failure("rejected", f"{who} rejected this call: {why}")
+    return {**told, "retry": {"allowed": False}}
+
+
+def fallback_of(hold: Hold, step: Step, tool: Tool) -> Tool | None:
+    """Return the tool to propose instead, unless it was tried for this call already."""
+    if step.request.get("was_unknown"):  # an earlier attempt may have done it
+        return None
+    since_model = takewhile(lambda s: s.kind != Step.Kind.MODEL, reversed(hold.steps))
+    tried = {s.name for s in since_model if s.call_id == step.call_id}
+    return tool.fallback if tool.fallback is not None and tool.fallback.name not in tried else None

@@ -17,6 +17,7 @@ from governance.types import Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel, DecisionVerb, Response
+from tenants.kernel.context import tenant_context
 from tenants.kernel.errors import InvalidInput, PermissionMissing
 from tests.governance.samples import NOW
 
@@ -124,6 +125,15 @@ class TestOverHttp:
     def test_is_forbidden_about_others_runs(self, run: Run, client_of: Any, person: Any) -> None:
         body = {"run": str(run.pk), "subject": "Is this right?"}
         assert client_of(person("vera")).post(URL, body, format="json").status_code == 403
+
+    def test_of_another_tenants_run_says_that_there_is_none(
+        self, run: Run, client_of: Any, globex_tenant: Any
+    ) -> None:
+        with tenant_context(globex_tenant):
+            oscar = User.objects.get(username="oscar")
+        body = {"run": str(run.pk), "subject": "Is this right?"}
+        refused = client_of(oscar, host="globex.localhost").post(URL, body, format="json")
+        assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, "/run")
 
 
 class TestOnThePage:

@@ -69,6 +69,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "PATCH tools/secrets/{name}": frozenset({"alice"}),
     "DELETE tools/secrets/{name}": frozenset({"alice"}),
     "GET hitl/queue": READERS,
+    "POST hitl/escalate": READERS,
     "GET hitl/queue/{pk}": READERS,
     "POST hitl/queue/{pk}/respond": frozenset({"bob"}),
     "POST hitl/queue/{pk}/revoke": frozenset({"bob"}),
@@ -95,6 +96,7 @@ BODIES: dict[str, Any] = {
     "POST tools/secrets": {"name": "ANOTHER_KEY", "value": "long-enough"},
     "PATCH tools/secrets/{name}": {"value": "long-enough"},
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
+    "POST hitl/escalate": {"subject": "Is this right?"},
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
 }
