@@ -152,7 +152,7 @@ def _may(run: Run, user: Any) -> dict[str, bool]:
     return {
         "may_cancel": alive and (mine or user.has_perm("agents.cancel_run")),
         "may_pause": may_pause and not paused,
-        "may_escalate": mine or user.has_perm(escalations.OTHERS),
+        "may_escalate": escalations.may_escalate(run, user),
         "may_resume": may_pause and paused and may_undo and not _is_halted(run),
     }
 

@@ -13,7 +13,7 @@ from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel.errors import DomainError, PermissionMissing
 
-OTHERS = "agents.escalate_run"
+VIEW, OTHERS = "agents.view_run", "agents.escalate_run"
 MAX_OPEN = 20
 
 
@@ -25,6 +25,12 @@ class TooManyOpen(DomainError):
     title = "Wait for the answers to what you have escalated"
 
 
+def may_escalate(run: Run | None, user: Any) -> bool:
+    """Tell whether the person may put this run, or a matter of no run, before a person."""
+    mine = run is None or user.pk in {run.requester_id, run.delegator_id}
+    return bool(user.has_perm(VIEW) and (mine or user.has_perm(OTHERS)))
+
+
 @transaction.atomic
 def escalate(
     *, by: Any, run: Run | None, subject: str, details: str, priority: Risk, now: datetime
@@ -34,8 +40,7 @@ def escalate(
     Whoever may view runs may escalate their own and matters of no run; for others' runs it takes
     `agents.escalate_run`. Raises PermissionMissing, TooManyOpen, InvalidInput naming the field.
     """
-    mine = run is None or by.pk in {run.requester_id, run.delegator_id}
-    if not by.has_perm("agents.view_run") or not (mine or by.has_perm(OTHERS)):
+    if not may_escalate(run, by):
         raise PermissionMissing("You may not escalate this run.")
     still_open = Review.objects.pending().filter(kind=Review.Kind.ESCALATION, requester=by).count()
     if still_open >= MAX_OPEN:

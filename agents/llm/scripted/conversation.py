@@ -23,6 +23,10 @@ class Failure:
         match self.code:
             case "rejected":
                 what = "a reviewer rejected it"
+            case "feedback":
+                what = "a reviewer sent it back"
+            case "no-answer":
+                what = "nobody answered"
             case "denied":
                 what = "it was denied"
             case "invalid-arguments" | "invalid-json":

@@ -31,6 +31,29 @@ def refused(code: str) -> Callable[[Any], Any]:
     return lambda a: {"error": {"code": code, "message": "Above my limit"}}
 
 
+class TestSalary:
+    @pytest.mark.parametrize(
+        ("text", "salary"),
+        [
+            ("Raise the salary of Dana Whitfield to 75,000.00 EUR", 75000.0),
+            ("Change Dana Whitfield's pay to 80,500.00", 80500.0),
+        ],
+    )
+    def test_is_changed_to_what_was_asked(self, text: str, salary: float) -> None:
+        tools = {**GLOBEX, "change_salary": lambda a: {"currency": "EUR"} | a}
+        played = play(text, tools)
+        assert played.calls[1] == ("change_salary", {"employee_id": "E-7", "salary": salary})
+        assert f"{salary:,.2f} EUR a year" in played.answer
+
+    def test_is_asked_for(self) -> None:
+        tools = {**GLOBEX, "change_salary": refused("denied")}
+        assert play("Raise the salary of Dana Whitfield", tools).answer.startswith(
+            "What shall the salary be?"
+        )
+        played = play("Raise the salary of Dana Whitfield to 75,000.00 EUR", tools)
+        assert "was not changed: it was denied" in played.answer
+
+
 class TestBonus:
     @pytest.mark.parametrize(
         ("text", "tools", "percent"),
