@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "deploy"), str(ROOT)]
 LOCK = 0x746573746462
 SEEDS = ("agents/demo/seed.py", "tenants/tenancy/operations.py", "agents/tools/base.py", "agents/demo/support.py",
-         "agents/tools/builtin/people.py", "agents/demo/people.py", "agents/demo/chaos.py", "agents/demo/apps.py", "agents/apps.py", "hitl/apps.py",
-         "governance/apps.py")  # fmt: skip
+         "agents/tools/builtin/people.py", "agents/demo/people.py", "agents/demo/chaos.py", "agents/demo/apps.py",
+         "agents/apps.py", "hitl/apps.py", "governance/apps.py")  # fmt: skip
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstream
