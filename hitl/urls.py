@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from hitl.reviews import views
+from hitl.desk import views
+from hitl.reviews.views import queue
 
 urlpatterns = [
-    path("reviews/", views.queue, name="review-queue"),
+    path("reviews/", queue, name="review-queue"),
     path("reviews/<uuid:pk>/", views.review, name="review"),
 ]
