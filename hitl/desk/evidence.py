@@ -120,7 +120,7 @@ def run_now(item: Review) -> JsonObject | None:
     if item.run_id is None:
         return None
     names = ("status", "input_tokens", "output_tokens", "created_at", "pause_requested", "requester_id")
-    runs: Any = apps.get_model(RUN_MODEL).objects  # type: ignore[attr-defined]
+    runs: Any = apps.get_model(RUN_MODEL).objects
     row: JsonObject | None = runs.filter(pk=item.run_id).values(*names).first()
     return row
 

@@ -193,6 +193,7 @@ def _context(
         "form": form,
         "error": error,
         "channel": channel.value,
+        "now": now,
         "posted": request.POST.get("decision", ""),
         "allowed": {verb.value for verb in actions.verbs},
         "why_not": actions.why_not,
