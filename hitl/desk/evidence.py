@@ -51,7 +51,7 @@ def _argument(item: Review, name: str, findings: list[provenance.Finding], *, wh
         "name": name,
         "value": value,
         "text": shown,
-        "hidden": len(text) - len(shown),
+        "hidden": f"{len(text) - len(shown):,}" if len(text) > len(shown) else "",
         "proposed": proposed,
         "added": added,
         "removed": removed,

@@ -1,10 +1,15 @@
 """A review's plan as reviewers read it: who decides, how far it is, who may not. Pure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hitl.reviews.predicates import in_words
 from hitl.reviews.quorum import EDITOR, SEQUENTIAL, Ballot, Plan, Rule, Verdict
+
+ANYBODY = "who may decide reviews"
+IN_GROUP = re.compile(r"""(['"])(?P<name>[^'"]+)\1 in reviewer\.groups""")
+IS_PERSON = re.compile(r"""reviewer\.username == (['"])(?P<name>[^'"]+)\1""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,14 @@ class PlanWords:
     in_order: bool
     distinct: int
     editor_counts: bool
+    approvers: frozenset[int]
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether so many people who may decide reviews are all that it asks for."""
+        return len(self.stages) == 1 and [line.text.endswith(ANYBODY) for line in self.stages[0].lines] == [
+            True
+        ]
 
 
 def plan_words(plan: Plan, ballots: Iterable[Ballot], *, digest: str) -> PlanWords:
@@ -71,11 +84,17 @@ def plan_words(plan: Plan, ballots: Iterable[Ballot], *, digest: str) -> PlanWor
         in_order=plan.order == SEQUENTIAL,
         distinct=plan.min_distinct,
         editor_counts=EDITOR not in plan.exclude,
+        approvers=frozenset(standing),
     )
 
 
 def _line(rule: Rule) -> str:
     who = "1 person" if rule.approve == 1 else f"{rule.approve} people"
-    if not rule.where.strip():
-        return f"{who} who may decide reviews"
-    return f"{who} for whom {in_words(rule.where)}"
+    where = rule.where.strip()
+    if not where:
+        return f"{who} {ANYBODY}"
+    if group := IN_GROUP.fullmatch(where):
+        return f"{who} of the group {group['name']}"
+    if person := IS_PERSON.fullmatch(where):
+        return person["name"]
+    return f"{who} for whom {in_words(where)}"

@@ -181,6 +181,8 @@ def _context(
     is_open = item.status == Review.Status.PENDING
     votes = sorted(item.votes.all(), key=lambda vote: vote.pk)
     plan = item.decided_by
+    asked = plan_words(plan, item.ballots(), digest=item.digest)
+    could = eligibility.eligible(item, now=now) if is_open else []
     whole = _is_whole(request, item)
     arguments = evidence.arguments(item, whole=whole)
     past = evidence.similar(item)
@@ -204,8 +206,8 @@ def _context(
         "target": evidence.target(item),
         "votes": [{"vote": vote, "word": WORDS[item.kind][DecisionVerb(vote.decision)]} for vote in votes],
         "edits": evidence.edits(votes),
-        "plan": plan_words(plan, item.ballots(), digest=item.digest),
-        "deciders": eligibility.eligible(item, now=now) if is_open else [],
+        "plan": asked,
+        "deciders": [one for one in could if one.pk not in asked.approvers],
         "excluded": plans.excluded_names(plan),
         "earlier": earlier,
         "later": later,

@@ -30,7 +30,7 @@ def headline(review: Review) -> str:
         case Review.Kind.QUESTION:
             return f"{review.agent_name} asks"
         case Review.Kind.ESCALATION:
-            return "Somebody asks for a person"
+            return f"{review.requester.username} asks for help"
         case _:
             return words(review.tool)
 

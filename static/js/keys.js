@@ -6,11 +6,22 @@ const usualOf = JSON.parse(help.dataset.usual);
 const chosenFor = Object.fromEntries(Object.entries(usualOf).map(([chosen, usual]) => [usual, chosen]));
 const enabled = () => "on" in help.dataset;
 
-// Tells assistive technology which key belongs to what: <button data-key="a">, by its usual key.
+// Tells which key belongs to what, people who see and assistive technology: <button data-key="a">, by its usual key.
 export function label(root = document) {
   for (const element of root.querySelectorAll("[data-key]")) {
-    if (enabled()) element.setAttribute("aria-keyshortcuts", chosenFor[element.dataset.key] ?? element.dataset.key);
-    else element.removeAttribute("aria-keyshortcuts");
+    const key = chosenFor[element.dataset.key] ?? element.dataset.key;
+    element.querySelector("kbd.of")?.remove();
+    if (!enabled()) {
+      element.removeAttribute("aria-keyshortcuts");
+      continue;
+    }
+    element.setAttribute("aria-keyshortcuts", key);
+    if (!element.matches(".button.wide")) continue;
+    const hint = document.createElement("kbd");
+    hint.className = "of";
+    hint.ariaHidden = "true";
+    hint.textContent = key;
+    element.append(hint);
   }
 }
 
