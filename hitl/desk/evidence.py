@@ -127,7 +127,8 @@ def run_now(item: Review) -> JsonObject | None:
 
 def effect(item: Review) -> AuditEvent | None:
     """Return what the audit log says that the call led to."""
-    if item.run_id is None or item.step_id is None:
+    is_open_call = item.kind == Review.Kind.TOOL_CALL and item.status == Review.Status.PENDING
+    if is_open_call or item.run_id is None or item.step_id is None:
         return None
     events = AuditEvent.objects.filter(run_id=item.run_id, step_id=item.step_id)
     return events.filter(action__in=["tool.succeeded", "tool.failed"]).order_by("-id").first()
