@@ -23,6 +23,8 @@ SHORTCUTS = (
     Shortcut(action="reject", key="r", does="Reject, or answer: write the text"),
     Shortcut(action="ask", key="c", does="Ask back: write the question"),
     Shortcut(action="go_on", key="n", does="Go on to the next review that you may decide"),
+    Shortcut(action="pick", key="x", does="Choose a review of the queue, to decide several together"),
+    Shortcut(action="search", key="/", does="Search the queue"),
     Shortcut(action="help", key="?", does="Show the keys"),
 )
 USUAL = {shortcut.action: shortcut.key for shortcut in SHORTCUTS}
