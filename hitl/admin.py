@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from hitl.reviews.admin import ReviewAdmin
+from hitl.desk.admin import ReviewAdmin
 from hitl.reviews.models import Review
 
 admin.site.register(Review, ReviewAdmin)

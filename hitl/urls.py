@@ -2,9 +2,14 @@
 
 from django.urls import path
 
-from hitl.reviews import views
+from hitl.desk import actions, views
+from hitl.reviews.views import queue
 
 urlpatterns = [
-    path("reviews/", views.queue, name="review-queue"),
+    path("reviews/", queue, name="review-queue"),
+    path("reviews/preferences/", actions.preferences, name="review-preferences"),
     path("reviews/<uuid:pk>/", views.review, name="review"),
+    path("reviews/<uuid:pk>/viewed/", actions.viewed, name="review-viewed"),
+    path("reviews/<uuid:pk>/reply/", actions.reply, name="review-reply"),
+    path("reviews/<uuid:pk>/revoke/", actions.revoke, name="review-revoke"),
 ]

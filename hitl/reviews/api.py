@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
 from governance.access.idempotency import once
-from hitl.reviews import operations
+from hitl.reviews import operations, provenance
 from hitl.reviews.models import Review, ReviewMessage, Vote
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 
@@ -66,9 +66,13 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
             "allowed_decisions", "digest", "shape", "version", "supersedes", "effect_outcome", "effect_at",
         ]  # fmt: skip
 
-    def get_provenance(self, review: Review) -> dict[str, Any] | None:
-        """Return null: where each argument came from is not recorded yet."""
-        return None
+    def get_provenance(self, review: Review) -> dict[str, Any]:
+        """Return where each value of the arguments appears in the evidence, by JSON Pointer.
+
+        An empty list: nowhere, so it is the agent's own. Null: a value too short to look for.
+        """
+        influence = review.request.get("influence", ())
+        return provenance.to_json(provenance.trace(review.arguments, review.evidence, influence))
 
     def get_allowed_decisions(self, review: Review) -> list[str]:
         """Return what the caller may do with the review."""

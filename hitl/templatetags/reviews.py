@@ -27,14 +27,21 @@ def headline(review: Review) -> str:
             return f"Did this happen? {words(review.tool)}"
         case Review.Kind.HANDOFF:
             return "A run needs a person"
+        case Review.Kind.QUESTION:
+            return f"{review.agent_name} asks"
+        case Review.Kind.ESCALATION:
+            return f"{review.requester.username} asks for help"
         case _:
             return words(review.tool)
 
 
 @register.filter
 def gist(review: Review, limit: int = 160) -> str:
-    """Return what a review is about as one line: the call's arguments, or what was asked and the error."""
-    if review.kind != Review.Kind.HANDOFF:
-        return one_line(review.ordered_arguments, limit=limit)
+    """Return what a review is about as one line: the call's arguments, the question, or what failed."""
+    match review.kind:
+        case Review.Kind.TOOL_CALL | Review.Kind.OUTCOME:
+            return one_line(review.ordered_arguments, limit=limit)
+        case Review.Kind.QUESTION | Review.Kind.ESCALATION:
+            return cut(" ".join(review.reason.split()), limit)
     asked = cut(" ".join(str(review.evidence.get("query", "")).split()), limit // 3)
     return one_line({"asked": asked, "error": review.reason}, limit=limit)

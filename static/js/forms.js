@@ -6,15 +6,17 @@ const ARMED_MS = 6000;
 const DOUBLE_CLICK_MS = 400;
 const armedAt = new WeakMap();
 const timers = new WeakMap();
+const faces = new WeakMap();
 
 export function isArmed(button) {
   return armedAt.has(button);
 }
 
 export function arm(button) {
+  if (isArmed(button)) return;
   for (const other of button.form.querySelectorAll("button[data-arm]")) disarm(other);
   armedAt.set(button, performance.now());
-  button.dataset.label ??= button.textContent;
+  faces.set(button, [...button.childNodes]);
   button.textContent = button.dataset.arm;
   button.classList.add("is-armed");
   announce(button.dataset.arm);
@@ -25,7 +27,7 @@ export function arm(button) {
 function disarm(button) {
   if (!armedAt.has(button) || button.form?.dataset.sent) return;
   armedAt.delete(button);
-  button.textContent = button.dataset.label;
+  button.replaceChildren(...faces.get(button));
   button.classList.remove("is-armed");
 }
 

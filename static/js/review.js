@@ -1,61 +1,87 @@
 // The review page: keys, and news. What a reviewer reads or types is never replaced under their hands.
 
 import { arm, isArmed } from "./forms.js";
-import { shortcuts } from "./keys.js";
+import { label, shortcuts } from "./keys.js";
 import { announce, onChange, paced } from "./live.js";
 import { tick } from "./time.js";
 
 const review = () => document.getElementById("review");
 const WHY = {
-  pending: "The action or its votes are not what this page shows.",
-  approved: "Somebody approved it.",
+  pending: "The action, its votes or what was said about it are not what this page shows.",
+  approved: "It was approved.",
   rejected: "Somebody rejected it.",
   answered: "Somebody answered it.",
   expired: "Its time is over.",
   cancelled: "Its run was cancelled.",
+  superseded: "An edit raised its risk, and another review took its place.",
+  revoked: "Its approval was taken back.",
 };
 
+// One press approves; high and critical risk ask for a second one.
 function approve() {
   const button = document.getElementById("approve");
-  if (!button || button.form.hidden) return false;
-  if (document.activeElement === button && (isArmed(button) || !button.dataset.arm)) {
+  if (!button || button.form.hidden || button.disabled) return false;
+  const password = button.form.querySelector("input[name=password]");
+  if (password && !password.value) {
+    password.focus();
+    return true;
+  }
+  if (!button.dataset.arm || (document.activeElement === button && isArmed(button))) {
     button.form.requestSubmit(button);
     return true;
   }
   button.focus();
-  if (button.dataset.arm) arm(button);
+  arm(button);
   return true;
 }
 
-function edit() {
-  const details = document.getElementById("edit");
+// Opens a choice and puts the cursor where the words go.
+const write = (id) => () => {
+  const details = document.getElementById(id);
   if (!details) return false;
   details.open = true;
   details.querySelector("form input:not([type=hidden]), form textarea, form select")?.focus();
   return true;
-}
+};
 
-function write() {
-  const field = document.querySelector("#decision textarea[aria-keyshortcuts=r]");
+function answer() {
+  const field = document.querySelector("#decision textarea[data-key=r]");
   field?.focus();
   return Boolean(field);
 }
 
-function follow(id) {
-  const link = document.getElementById(id);
+const follow = (...ids) => () => {
+  const link = ids.map((id) => document.getElementById(id)).find(Boolean);
   link?.click();
   return Boolean(link);
-}
+};
 
 shortcuts({
   a: approve,
-  e: edit,
-  r: write,
-  o: () => follow("open-run"),
-  n: () => follow("next"),
+  e: write("edit"),
+  f: write("feedback"),
+  r: () => write("reject")() || answer(),
+  c: () => write("ask")() || write("reply")(),
+  o: follow("open-run"),
+  j: follow("next-in-queue"),
+  k: follow("previous-in-queue"),
+  n: follow("next", "next-in-queue"),
 });
 
-// While the arguments are being edited, the button that runs the unedited call is out of reach.
+// Ctrl+Enter sends what is being written; Escape leaves the field, so that the keys work again.
+document.addEventListener("keydown", (event) => {
+  const field = event.target;
+  if (!field.closest?.("#review form")) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.matches("textarea")) {
+    event.preventDefault();
+    const buttons = field.form.querySelectorAll("button[type=submit]");
+    if (buttons.length === 1) field.form.requestSubmit(buttons[0]);
+  }
+  if (event.key === "Escape" && field.matches("textarea, input")) field.blur();
+});
+
+// --- One choice is open at a time, and while the arguments are edited, the unedited call is out of reach.
+
 function offerApprove() {
   const form = document.querySelector("#decision form.approve");
   const editing = document.getElementById("edit")?.open ?? false;
@@ -65,11 +91,35 @@ function offerApprove() {
 }
 
 document.addEventListener("toggle", (event) => {
-  if (event.target.id === "edit") offerApprove();
+  const opened = event.target;
+  if (opened.open && opened.matches("details.choice")) {
+    for (const other of document.querySelectorAll("details.choice[open]")) {
+      if (other !== opened && !hasWords(other)) other.open = false;
+    }
+  }
+  if (opened.id === "edit") offerApprove();
 }, true);
 offerApprove();
 
-const hasForm = () => document.querySelector("#decision form") !== null;
+const hasWords = (part) => [...part.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue);
+
+// --- The first look at a pending review is on record: said by the page, never by fetching it.
+
+function sayViewed() {
+  if (review().dataset.status !== "pending") return;
+  const token = document.querySelector("input[name=csrfmiddlewaretoken]")?.value;
+  fetch(review().dataset.viewed, { method: "POST", headers: { "X-CSRFToken": token }, keepalive: true }).catch(() => {});
+}
+
+if (document.prerendering) document.addEventListener("prerenderingchange", sayViewed, { once: true });
+else sayViewed();
+
+// --- News
+
+// Somebody who may decide reads what they decide about; and what somebody writes is theirs.
+const isTheirs = () => "decides" in review().dataset
+  || review().querySelector("details.choice[open]") !== null
+  || hasWords(review());
 
 function replaceWith(fresh) {
   const open = [...review().querySelectorAll("details[id]")].filter((one) => one.open).map((one) => one.id);
@@ -79,17 +129,18 @@ function replaceWith(fresh) {
     if (details) details.open = true;
   }
   offerApprove();
+  label(fresh);
   announce(`Review ${fresh.dataset.status}`);
   tick();
 }
 
 async function look() {
-  const response = await fetch(location.pathname, { headers: { Accept: "text/html" } }).catch(() => null);
+  const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (!response?.ok || response.redirected) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("review");
   if (!fresh || fresh.dataset.state === review().dataset.state) return;
-  if (!hasForm()) {
+  if (!isTheirs()) {
     replaceWith(document.adoptNode(fresh));
     return;
   }

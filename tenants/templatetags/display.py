@@ -4,7 +4,9 @@ import difflib
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -12,6 +14,8 @@ from django import template
 from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+
+from tenants.kernel.lookalikes import look_alikes
 
 register = template.Library()
 
@@ -25,7 +29,8 @@ BLANK = frozenset(
     )
 )
 MARKED_CATEGORIES = frozenset(["Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"])
-PLAIN = frozenset(" \n\t")
+ODD = re.compile(r"[^\n\t\x20-\x7e]")
+"""What may need a mark: every character beyond printable ASCII."""
 WORD = re.compile(r"\w+(?:[.,@:/-]\w+)*|\s+|[^\w\s]")
 DIFF_LIMIT = 600  # words; the comparison is quadratic, and a page must not take seconds
 SHORT_LINE = 80
@@ -34,30 +39,53 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 @register.filter
 def inert(text: object) -> SafeString:
-    """Return the text as HTML in which each character that hides or reorders is a marked code point."""
-    return mark_safe("".join(map(_shown, str(text))))  # noqa: S308  # _shown escapes
+    """Return the text as HTML in which each character that hides, reorders or passes for another is marked."""
+    plain = str(text)
+    twins = look_alikes(plain)
+    woven, end = [], 0
+    for odd in ODD.finditer(plain):
+        at = odd.start()
+        mark = _code_point(plain[at]) or (twins and at in twins and _look_alike(plain[at], twins[at]))
+        if mark:
+            woven += [escape(plain[end:at]), mark]
+            end = at + 1
+    return mark_safe("".join([*woven, escape(plain[end:])]))  # noqa: S308  # every part is escaped
 
 
-def _shown(character: str) -> str:
+@lru_cache(maxsize=4096)
+def _code_point(character: str) -> str:
+    """Return the mark of a character that is not seen; empty for one that is."""
     point = ord(character)
-    if character in PLAIN:
-        return character
     if point not in BLANK and unicodedata.category(character) not in MARKED_CATEGORIES:
-        return escape(character)
+        return ""
     name = unicodedata.name(character, "UNNAMED CHARACTER")
     return f'<span class="code-point" title="{escape(name)}">U+{point:04X}</span>'
 
 
+def _look_alike(character: str, hint: str) -> str:
+    return f'<span class="look-alike" title="{escape(hint)}">{escape(character)}</span>'
+
+
 @register.filter
 def has_marks(value: Any) -> bool:
-    """Tell whether `inert` marks anything in a text, or in any text of a JSON value."""
+    """Tell whether `inert` marks an unseen character in a text, or in any text of a JSON value."""
+    return _any_text(value, lambda text: 'class="code-point"' in inert(text))
+
+
+@register.filter
+def has_look_alikes(value: Any) -> bool:
+    """Tell whether a text, or any text of a JSON value, has letters that pass for others."""
+    return _any_text(value, lambda text: bool(look_alikes(text)))
+
+
+def _any_text(value: Any, test: Callable[[str], bool]) -> bool:
     match value:
         case str():
-            return 'class="code-point"' in inert(value)
+            return test(value)
         case list():
-            return any(map(has_marks, value))
+            return any(_any_text(member, test) for member in value)
         case dict():
-            return any(has_marks(name) or has_marks(member) for name, member in value.items())
+            return any(test(name) or _any_text(member, test) for name, member in value.items())
         case _:
             return False
 

@@ -1,11 +1,14 @@
 """Text of agents is shown completely, and can neither hide, reorder nor act."""
 
+import time
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenants.kernel.lookalikes import look_alikes
 from tenants.templatetags import display
 from tenants.templatetags.display import inert
 
@@ -61,6 +64,40 @@ class TestInert:
         assert display.has_marks({"a": [1, None, {"b": "\x1b"}]})
         assert display.has_marks({"a\u200b": 1})
         assert not display.has_marks({"a": [1, None, {"b": "c"}]})
+
+
+class TestLookAlikes:
+    @pytest.mark.parametrize(
+        ("text", "marked"),
+        [
+            ("payp\u0430l.com", {4: "CYRILLIC SMALL LETTER A, not a"}),
+            ("\u0441\u043e\u0440\u0435", {0, 1, 2, 3}),  # "cope", and no letter of it is Latin
+            ("\U0001d429ay", {0}),
+            ("\uff21-1001", {0}),
+            ("\u0391-1001", {0}),
+            ("Привет, как дела?", {}),
+            ("Иванов paid PayPal", {}),
+            ("Ελλάδα", {}),
+            ("東京 tokyo ٣", {}),
+            ("Grüße, naïve, Łódź", {}),
+            ("m² and ½", {}),
+        ],
+    )
+    def test_are_letters_that_pass_for_those_of_another_alphabet(self, text: str, marked: Any) -> None:
+        found = look_alikes(text)
+        assert found == marked if isinstance(marked, dict) else set(found) == marked
+
+    def test_are_shown_with_a_mark_and_stay_what_they_are(self) -> None:
+        shown = inert("payp\u0430l<b>")
+        mark = '<span class="look-alike" title="CYRILLIC SMALL LETTER A, not a">\u0430</span>'
+        assert shown == f"payp{mark}l&lt;b&gt;"
+        assert display.has_look_alikes({"to": ["payp\u0430l"]})
+        assert not display.has_look_alikes({"to": ["paypal", 1, None]})
+
+    def test_cost_a_long_text_no_time(self) -> None:
+        begun = time.perf_counter()
+        assert len(inert("Refund <b> " * 100_000)) > 1_000_000
+        assert time.perf_counter() - begun < 2
 
 
 class TestTextChanges:

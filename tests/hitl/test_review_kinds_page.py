@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from governance.policies.models import PolicyDecision
 from hitl.reviews.models import Review
+from hitl.reviews.types import Assurance
 from hitl.templatetags.reviews import gist
 from tenants.kernel.models import uuid7
 
@@ -212,6 +213,7 @@ class TestPreview:
             rita,
             "edit",
             arguments={**critical.arguments, "amount": 20.0},
+            assurance=Assurance.STEP_UP,
         )
         assert "for the call as proposed, before it was edited" in html(as_bob, critical)
 

@@ -7,7 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from hitl.desk import preferences
 from hitl.reviews.models import Review
+from hitl.reviews.types import Assurance
 
 DASHBOARD, ADMIN = "/reviews/{}/", "/admin/hitl/review/{}/change/"
 
@@ -69,23 +71,43 @@ class TestWhatItShows:
     def test_counts_only_approvals_of_the_action_as_it_stands(
         self, as_bob: Client, critical: Review, rita: Any, say: Any
     ) -> None:
-        say(critical, rita)
-        assert as_bob.get(_path(critical)).context["approvals"] == 1
+        say(critical, rita, assurance=Assurance.STEP_UP)
+        assert as_bob.get(_path(critical)).context["plan"].given == 1
 
     def test_says_what_an_edit_left_out_or_changed(
         self, as_bob: Client, critical: Review, rita: Any, say: Any
     ) -> None:
-        say(critical, rita, "edit", arguments={**critical.arguments, "amount": 20.0})
+        edited = {**critical.arguments, "amount": 20.0}
+        say(critical, rita, "edit", arguments=edited, assurance=Assurance.STEP_UP)
         changed = [a for a in as_bob.get(_path(critical)).context["arguments"] if a["changed"]]
         assert [(a["name"], a["proposed"], a["value"]) for a in changed] == [("amount", 25.0, 20.0)]
 
 
 class TestDecisions:
-    def test_leads_on_to_the_next_review(self, as_bob: Client, open_review: Any) -> None:
+    @pytest.mark.parametrize("face", [DASHBOARD, ADMIN])
+    def test_lead_on_to_the_next_review_in_the_same_face(
+        self, as_bob: Client, open_review: Any, face: str
+    ) -> None:
         first, second = _unexpired(open_review()), _unexpired(open_review())
         Review.objects.exclude(pk__in=[first.pk, second.pk]).update(status=Review.Status.CANCELLED)
+        page = as_bob.post(face.format(first.pk), _seen(first, "approve"), follow=True)
+        assert page.context["review"] == second
+        assert f'href="{face.format(first.pk)}">Refund order for oscar</a>' in page.content.decode()
+
+    def test_stay_on_the_review_for_those_who_want_to(
+        self, as_bob: Client, bob: Any, open_review: Any
+    ) -> None:
+        first, second = _unexpired(open_review()), _unexpired(open_review())
+        Review.objects.exclude(pk__in=[first.pk, second.pk]).update(status=Review.Status.CANCELLED)
+        preferences.change(user=bob, goes_on=False, now=timezone.now())
         page = as_bob.post(_path(first), _seen(first, "approve"), follow=True)
-        assert page.context["next"] == second
+        assert (page.context["review"], page.context["next"]) == (first, _path(second))
+
+    def test_stay_on_the_review_where_nothing_else_waits(self, as_bob: Client, review: Review) -> None:
+        Review.objects.exclude(pk=review.pk).update(status=Review.Status.CANCELLED)
+        page = as_bob.post(_path(_unexpired(review)), _seen(review, "approve"), follow=True)
+        assert page.context["review"] == review
+        assert "Nothing else waits for you" in page.content.decode()
 
     def test_a_rejection_without_a_reason_is_asked_again(self, as_bob: Client, review: Review) -> None:
         page = as_bob.post(_path(_unexpired(review)), _seen(review, "reject"))
@@ -108,7 +130,7 @@ class TestActionableBy:
     def test_leaves_out_what_one_asked_for_or_voted_on(
         self, critical: Review, oscar: Any, bob: Any, rita: Any, say: Any
     ) -> None:
-        say(critical, bob)
+        say(critical, bob, assurance=Assurance.STEP_UP)
         assert critical not in Review.objects.actionable_by(oscar)
         assert critical not in Review.objects.actionable_by(bob)
         assert critical in Review.objects.actionable_by(rita)

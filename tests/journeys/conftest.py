@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,46 @@ def browser(stack: Stack) -> Iterator[Any]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def sign_in(stack: Any, browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page of a tenant as a person, in a context of its own.
+
+    The test fails if any page logged an error, such as a violation of the content security policy.
+    """
+    contexts, complaints = [], []
+
+    def console(message: Any) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def response(answer: Any) -> None:
+        missing = answer.status >= 400 and answer.request.resource_type in {
+            "script",
+            "stylesheet",
+            "image",
+            "font",
+        }
+        if missing or answer.status >= 500:
+            complaints.append(f"{answer.status} {answer.url}")
+
+    def open_page(username: str, *, tenant: str = "acme", at: str = "/", **options: Any) -> Any:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", console)
+        page.on("response", response)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{stack.url(tenant)}{at}")
+        if page.locator("input[name=password]").count():  # not where a storage state says who it is
+            page.fill("input[name=username]", username)
+            page.fill("input[name=password]", "demo")
+            page.locator("form:has(input[name=password]) button[type=submit]").click()
+        page.wait_for_load_state()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

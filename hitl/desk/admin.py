@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 
+from hitl.desk.views import review_page
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel
-from hitl.reviews.views import review_page
 from hitl.templatetags.reviews import gist, headline
 from tenants.kernel.admin import LABELS, EvidenceAdmin, display
 from tenants.templatetags.display import inert

@@ -1,0 +1,1 @@
+"""Where people work: the review page, the queue page, and both in the admin."""

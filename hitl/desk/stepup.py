@@ -1,0 +1,40 @@
+"""Ask for the password again before a decision that needs it."""
+
+from typing import Any
+
+from django.core.cache import cache
+
+from tenants.kernel.errors import DomainError
+
+TRIES, WITHIN_S = 5, 15 * 60
+"""Wrong passwords that one person may give, and the seconds in which they count."""
+
+
+class WrongPassword(DomainError):
+    """The password is not the reviewer's; nothing was decided."""
+
+    code = "wrong-password"
+    status = 403
+    title = "That is not your password. Nothing was decided."
+
+
+class TooManyTries(DomainError):
+    """Too many wrong passwords; nobody's password is looked at for a while."""
+
+    code = "too-many-tries"
+    status = 429
+    title = "Too many wrong passwords. Wait 15 minutes; nothing was decided."
+
+
+def confirm(user: Any, password: str) -> None:
+    """Return if the password is the user's; raise WrongPassword, TooManyTries.
+
+    A try is counted before the password is looked at, so that many at once are not more than five.
+    """
+    key = f"stepup:{user.pk}"
+    cache.add(key, 0, WITHIN_S)
+    if cache.incr(key) > TRIES:
+        raise TooManyTries
+    if not user.check_password(password):
+        raise WrongPassword
+    cache.delete(key)
