@@ -2,7 +2,10 @@
 
 from django.contrib import admin
 
+from hitl.grants.admin import StandingGrantAdmin
+from hitl.grants.models import StandingGrant
 from hitl.reviews.admin import ReviewAdmin
 from hitl.reviews.models import Review
 
 admin.site.register(Review, ReviewAdmin)
+admin.site.register(StandingGrant, StandingGrantAdmin)

@@ -1,5 +1,6 @@
 """Index of this app's tables."""
 
+from hitl.grants.models import GrantUse, StandingGrant
 from hitl.reviews.models import Review, ReviewMessage, ReviewPlan, ReviewTier, ReviewView, Vote
 
-__all__ = ["Review", "ReviewMessage", "ReviewPlan", "ReviewTier", "ReviewView", "Vote"]
+__all__ = ["GrantUse", "Review", "ReviewMessage", "ReviewPlan", "ReviewTier", "ReviewView", "StandingGrant", "Vote"]
