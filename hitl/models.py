@@ -3,4 +3,13 @@
 from hitl.grants.models import GrantUse, StandingGrant
 from hitl.reviews.models import Review, ReviewMessage, ReviewPlan, ReviewTier, ReviewView, Vote
 
-__all__ = ["GrantUse", "Review", "ReviewMessage", "ReviewPlan", "ReviewTier", "ReviewView", "StandingGrant", "Vote"]
+__all__ = [
+    "GrantUse",
+    "Review",
+    "ReviewMessage",
+    "ReviewPlan",
+    "ReviewTier",
+    "ReviewView",
+    "StandingGrant",
+    "Vote",
+]

@@ -54,7 +54,7 @@ class GrantInput(serializers.Serializer[None]):
     review = serializers.UUIDField(help_text="Agent, tool and exact arguments are taken from it.")
     scope = serializers.ChoiceField(choices=[scope.value for scope in Scope])
     conditions = serializers.JSONField(
-        required=False, default=list, help_text="List of {path, op, value}, for scope args_pattern."
+        required=False, help_text="List of {path, op, value}, for scope args_pattern."
     )
     requester = serializers.ChoiceField(choices=["this", "anyone"], default="this")
     uses = serializers.IntegerField(default=DEFAULT_USES)
@@ -77,9 +77,7 @@ class GrantFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped up
         return grants.filter(pk__in=standing) if wanted else grants.exclude(pk__in=standing)
 
 
-class GrantViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[StandingGrant]
-):
+class GrantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[StandingGrant]):
     """Standing grants of this tenant, newest first."""
 
     required_permission: Any = {"GET": operations.VIEW, "POST": operations.GIVE}
@@ -95,7 +93,7 @@ class GrantViewSet(
         given = data.validated_data
         asked = GrantRequest(
             scope=given["scope"],
-            conditions=given["conditions"],
+            conditions=given.get("conditions", ()),
             uses=given["uses"],
             lasts=_hours(given["hours"]),
             anyone=given["requester"] == "anyone",

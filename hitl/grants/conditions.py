@@ -34,7 +34,7 @@ def holds(condition: Condition, arguments: JsonObject) -> bool:
     """
     found = _at(arguments, condition.path)
     if condition.op is Op.PRESENT:
-        return (found is not MISSING) == condition.value
+        return condition.value is (found is not MISSING)
     if found is MISSING:
         return False
     match condition.op:

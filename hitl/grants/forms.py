@@ -15,7 +15,14 @@ from hitl.reviews.types import Assurance
 from tenants.kernel.jsonvalues import JsonObject
 
 HOUR = timedelta(hours=1)
-EXACTLY, ANYTHING, ABSENT, BETWEEN, ONE_OF, BEGINS = "exactly", "anything", "absent", "between", "one_of", "begins"
+EXACTLY, ANYTHING, ABSENT, BETWEEN, ONE_OF, BEGINS = (
+    "exactly",
+    "anything",
+    "absent",
+    "between",
+    "one_of",
+    "begins",
+)
 SCOPES = [
     (Scope.EXACT_ARGS, "Exactly these arguments"),
     (Scope.ARGS_PATTERN, "Arguments within the limits below"),
@@ -35,6 +42,11 @@ class Argument:
     text: Any = None
     low: Any = None
     high: Any = None
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """Return the fields of a number's two ends."""
+        return self.low, self.high
 
 
 class GrantForm(forms.Form):
@@ -59,7 +71,9 @@ class GrantForm(forms.Form):
         properties: JsonObject = declared if isinstance(declared, dict) else {}
         names = dict.fromkeys([*review.arguments, *properties])
         self._arguments = [
-            self._argument(n, name, review.arguments, properties) for n, name in enumerate(names) if _is_sayable(name)
+            self._argument(n, name, review.arguments, properties)
+            for n, name in enumerate(names)
+            if _is_sayable(name)
         ]
 
     def _argument(self, n: int, name: str, arguments: JsonObject, properties: JsonObject) -> JsonObject:
@@ -73,7 +87,9 @@ class GrantForm(forms.Form):
                 ways.append((BETWEEN, "between"))
                 written = json.dumps(value) if given else None
                 for end, label in (("low", f"{name}: at least"), ("high", f"{name}: at most")):
-                    self.fields[f"{key}_{end}"] = JsonNumberField(required=False, initial=written, label=label)
+                    self.fields[f"{key}_{end}"] = JsonNumberField(
+                        required=False, initial=written, label=label
+                    )
             case "string":
                 ways += [(ONE_OF, "one of, a line each"), (BEGINS, "beginning with")]
                 self.fields[f"{key}_text"] = forms.CharField(

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from hitl.grants import conditions
-from hitl.grants.types import DEFAULT_USES, Scope, Terms
+from hitl.grants.types import DEFAULT_USES, MAX_LASTS, MAX_USES, Scope, Terms
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance
 from tenants.kernel.models import Identified
@@ -25,7 +25,7 @@ class StandingGrantQuerySet(models.QuerySet["StandingGrant"]):
 
     def about(self, review: Review) -> "StandingGrantQuerySet":
         """Return those for the review's agent and tool, oldest first; `matching` has the last word."""
-        return self.filter(agent_id=review.agent_id, tool=review.tool).order_by("id")
+        return self.filter(agent_id=review.policy_request.agent.id, tool=review.tool).order_by("id")
 
 
 class StandingGrant(Identified):
@@ -39,7 +39,9 @@ class StandingGrant(Identified):
     tool_schema_version = models.CharField(max_length=64, help_text="Another definition is another tool.")
     scope = models.CharField(max_length=20, choices=[(scope.value, scope.value) for scope in Scope])
     arguments = models.JSONField(null=True, help_text="The exact arguments, for scope exact_args.")
-    conditions = models.JSONField(default=list, help_text="List of {path, op, value}, for scope args_pattern.")
+    conditions = models.JSONField(
+        default=list, help_text="List of {path, op, value}, for scope args_pattern."
+    )
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -82,8 +84,13 @@ class StandingGrant(Identified):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(uses_left__lte=models.F("uses")), name="no_more_uses_left_than_given"
-            )
+                condition=models.Q(uses_left__lte=models.F("uses"), uses__lte=MAX_USES),
+                name="uses_of_a_grant_are_capped",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__lte=models.F("created_at") + MAX_LASTS),
+                name="time_of_a_grant_is_capped",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -65,7 +65,7 @@ def give(*, review_id: UUID | str, giver: Any, request: GrantRequest, now: datet
     scope, wanted = _checked(request)
     call = review.policy_request
     grant = StandingGrant.objects.create(
-        agent_id=review.agent_id,
+        agent_id=call.agent.id,
         agent_name=review.agent_name,
         agent_version=call.agent.version,
         tool_id=call.tool.id,
@@ -112,7 +112,9 @@ def _checked(request: GrantRequest) -> tuple[Scope, list[JsonObject]]:
     if not 1 <= request.uses <= MAX_USES:
         raise _refused("/uses", f"Give 1 to {MAX_USES} uses.")
     if not SHORTEST <= request.lasts <= MAX_LASTS:
-        raise _refused("/hours", f"Give at most {MAX_LASTS // timedelta(hours=1)} hours, and at least a minute.")
+        raise _refused(
+            "/hours", f"Give at most {MAX_LASTS // timedelta(hours=1)} hours, and at least a minute."
+        )
     if not request.reason.strip() or len(request.reason) > MAX_REASON:
         raise _refused("/reason", f"Say why, in at most {MAX_REASON} characters: every use shows it.")
     return scope, conditions.to_json(wanted)
@@ -128,14 +130,14 @@ def use(*, review: Review, now: datetime) -> StandingGrant | None:
         return None
     if review.supersedes_id is not None:  # people are at it: one of them edited the call
         return None
+    if review.decided_by.human_only:  # a grant would not count, and keep its giver from voting
+        return None
     call = review.policy_request
     found = list(StandingGrant.objects.usable(now).about(review).select_related("created_by"))
     if not found or reviews.rejected_before(call) is not None:
         return None
     for grant in found:
-        may = matching.may_answer(
-            grant.terms, call, risk=review.risk, min_assurance=review.min_assurance
-        )
+        may = matching.may_answer(grant.terms, call, risk=review.risk, min_assurance=review.min_assurance)
         if not may or not _still_speaks(grant, review):
             continue
         if _went_wrong(grant):
@@ -231,6 +233,8 @@ def pause_after_effect(*, review: Review, now: datetime) -> None:
 @transaction.atomic
 def pause_after_rejection(*, review: Review, now: datetime) -> None:
     """Pause every grant that covers a call which a person has rejected, as proposed or as edited."""
+    if review.kind != Review.Kind.TOOL_CALL:
+        return
     turned_down = review.votes.filter(kind=BallotKind.PERSON, verdict=Verdict.REJECT)
     vote = turned_down.select_related("reviewer").order_by("-id").first()
     if vote is None and review.status != Review.Status.REVOKED:

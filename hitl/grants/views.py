@@ -37,8 +37,7 @@ def grants(request: HttpRequest) -> HttpResponse:
     context = {
         "standing": [_shown(grant, request.user, now) for grant in standing],
         "ended": [
-            _shown(grant, request.user, now)
-            for grant in known.exclude(pk__in=standing.values("pk"))[:ENDED]
+            _shown(grant, request.user, now) for grant in known.exclude(pk__in=standing.values("pk"))[:ENDED]
         ],
     }
     template = "hitl/grants/_list.html" if request.headers.get("HX-Request") else "hitl/grants/list.html"
@@ -68,7 +67,8 @@ def _shown(grant: StandingGrant, user: Any, now: Any) -> dict[str, Any]:
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form, filled from the review in the query; on POST give the grant."""
     review = get_object_or_404(
-        Review.objects.select_related("requester"), pk=request.GET.get("review") or request.POST.get("review", "")
+        Review.objects.select_related("requester"),
+        pk=request.GET.get("review") or request.POST.get("review", ""),
     )
     error: DomainError | None = None
     why_not = operations.why_not_give(review, request.user)
@@ -96,7 +96,9 @@ def new(request: HttpRequest) -> HttpResponse:
 def _given(request: HttpRequest, review: Review) -> HttpResponse:
     """Lead back to a review that still waits: the grant is about the calls after it."""
     if review.status == Review.Status.PENDING:
-        messages.success(request, "The grant stands for calls after this one. This review still waits for people.")
+        messages.success(
+            request, "The grant stands for calls after this one. This review still waits for people."
+        )
         return HttpResponseRedirect(reverse("review", args=[review.pk]))
     messages.success(request, "The grant stands.")
     return HttpResponseRedirect(reverse("grants"))
