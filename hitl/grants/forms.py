@@ -13,6 +13,7 @@ from hitl.reviews.forms import JsonNumberField
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance
 from tenants.kernel.jsonvalues import JsonObject
+from tenants.templatetags.display import has_marks
 
 HOUR = timedelta(hours=1)
 EXACTLY, ANYTHING, ABSENT, BETWEEN, ONE_OF, BEGINS = (
@@ -69,7 +70,7 @@ class GrantForm(forms.Form):
         requester.choices = [("this", f"{review.requester.username} only"), ("anyone", "Anyone")]
         declared = review.parameters.get("properties")
         properties: JsonObject = declared if isinstance(declared, dict) else {}
-        names = dict.fromkeys([*review.arguments, *properties])
+        names = dict.fromkeys([*review.argument_names, *properties])
         self._arguments = [
             self._argument(n, name, review.arguments, properties)
             for n, name in enumerate(names)
@@ -86,7 +87,7 @@ class GrantForm(forms.Form):
             case "number" | "integer":
                 ways.append((BETWEEN, "between"))
                 written = json.dumps(value) if given else None
-                for end, label in (("low", f"{name}: at least"), ("high", f"{name}: at most")):
+                for end, label in (("low", "at least"), ("high", "at most")):
                     self.fields[f"{key}_{end}"] = JsonNumberField(
                         required=False, initial=written, label=label
                     )
@@ -95,13 +96,13 @@ class GrantForm(forms.Form):
                 self.fields[f"{key}_text"] = forms.CharField(
                     required=False,
                     strip=False,
-                    initial=value if given else None,
-                    label=f"{name}: text",
+                    initial=None if has_marks(value) else value,
+                    label="text",
                     widget=forms.Textarea(attrs={"rows": 1}),
                 )
         ways.append((ANYTHING, "anything"))
         self.fields[f"{key}_how"] = forms.ChoiceField(
-            choices=ways, initial=ways[0][0], required=False, label=f"{name}: which values"
+            choices=ways, initial=ways[0][0], required=False, label="which values"
         )
         return {"key": key, "name": name, "value": value, "given": given, "declared": name in properties}
 
