@@ -60,6 +60,9 @@ class GrantInput(serializers.Serializer[None]):
     uses = serializers.IntegerField(default=DEFAULT_USES)
     hours = serializers.FloatField(default=DEFAULT_LASTS / timedelta(hours=1))
     reason = serializers.CharField(max_length=MAX_REASON)
+    digest = serializers.CharField(
+        required=False, max_length=64, help_text="The review's, as you saw it; 409 if it is another by now."
+    )
 
 
 class GrantFilter(django_filters.FilterSet):  # type: ignore[misc]  # untyped upstream
@@ -98,6 +101,7 @@ class GrantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
             lasts=_hours(given["hours"]),
             anyone=given["requester"] == "anyone",
             reason=given["reason"],
+            digest=given.get("digest"),
             assurance=Assurance.TOKEN,
         )
 

@@ -62,10 +62,12 @@ class GrantForm(forms.Form):
         initial=DEFAULT_LASTS // HOUR,
         widget=forms.NumberInput(attrs={"step": "0.25"}),
     )
+    digest = forms.CharField(max_length=64, widget=forms.HiddenInput)
     reason = forms.CharField(max_length=MAX_REASON, widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, review: Review, data: Any = None) -> None:
-        super().__init__(data, use_required_attribute=True)
+        super().__init__(data)
+        self.fields["digest"].initial = review.digest
         requester: Any = self.fields["requester"]
         requester.choices = [("this", f"{review.requester.username} only"), ("anyone", "Anyone")]
         declared = review.parameters.get("properties")
@@ -179,6 +181,7 @@ class GrantForm(forms.Form):
             lasts=timedelta(hours=given["hours"]),
             anyone=given["requester"] == "anyone",
             reason=given["reason"],
+            digest=given["digest"],
             assurance=assurance,
         )
 

@@ -21,6 +21,7 @@ from hitl.reviews import eligibility
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.quorum import Verdict
+from hitl.reviews.record import ReviewChanged, locked
 from hitl.reviews.types import BallotKind, DecisionVerb
 from tenants.kernel import live
 from tenants.kernel.errors import DomainError, InvalidInput, NotFound, PermissionMissing, StaleTransition
@@ -54,14 +55,15 @@ def why_not_give(review: Review, user: Any) -> str:
 def give(*, review_id: UUID | str, giver: Any, request: GrantRequest, now: datetime) -> StandingGrant:
     """Give a vote ahead for calls like the one under review; that review itself stays as it is.
 
-    Raises NotFound, PermissionMissing (not theirs to give) and InvalidInput (a limit or a condition).
+    Raises NotFound, PermissionMissing (not theirs to give), ReviewChanged (it was edited since they saw it)
+    and InvalidInput (a limit or a condition).
     """
-    review = Review.objects.filter(pk=review_id).first()
-    if review is None:
-        raise NotFound("There is no such review.")
+    review = locked(review_id)
     why_not = why_not_give(review, giver)
     if why_not:
         raise PermissionMissing(why_not)
+    if request.digest not in (None, review.digest):
+        raise ReviewChanged(version=review.version)
     scope, wanted = _checked(request)
     call = review.policy_request
     grant = StandingGrant.objects.create(

@@ -69,3 +69,5 @@ class GrantRequest:
     uses: int = DEFAULT_USES
     lasts: timedelta = DEFAULT_LASTS
     anyone: bool = False
+    digest: str | None = None
+    """Of the action that the giver saw; None where they name none."""

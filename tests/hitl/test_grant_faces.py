@@ -169,6 +169,14 @@ class TestForm:
             name: ("eq", value) for name, value in review.arguments.items()
         }
 
+    def test_gives_nothing_for_a_call_that_was_edited_meanwhile(
+        self, browser: Browser, review: Review
+    ) -> None:
+        posted = filled(review)
+        Review.objects.filter(pk=review.pk).update(digest="0" * 64)
+        assert browser("bob").post(f"/grants/new/?review={review.pk}", posted).status_code == 409
+        assert not StandingGrant.objects.exists()
+
     @pytest.mark.parametrize(
         "changes",
         [
