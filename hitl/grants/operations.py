@@ -233,6 +233,13 @@ def pause_after_effect(*, review: Review, now: datetime) -> None:
 
 
 @transaction.atomic
+def pause_after_doubt(*, review: Review, now: datetime) -> None:
+    """Pause the grant that let a call through whose outcome people are asked about."""
+    for use_of in GrantUse.objects.filter(review__step_id=review.step_id).select_related("grant"):
+        _pause(use_of.grant, why="A call that it let through had an unknown outcome.", now=now, review=review)
+
+
+@transaction.atomic
 def pause_after_rejection(*, review: Review, now: datetime) -> None:
     """Pause every grant that covers a call which a person has rejected, as proposed or as edited."""
     if review.kind != Review.Kind.TOOL_CALL:
@@ -297,6 +304,6 @@ def _refused(at: str, message: str) -> InvalidInput:
 
 
 __all__ = [
-    "GIVE", "REVOKE", "VIEW", "give", "pause_after_effect", "pause_after_rejection", "resume", "revoke", "use",
-    "why_not_give",
+    "GIVE", "REVOKE", "VIEW", "give", "pause_after_doubt", "pause_after_effect", "pause_after_rejection", "resume",
+    "revoke", "use", "why_not_give",
 ]  # fmt: skip

@@ -18,6 +18,8 @@ def listen() -> None:
 
 def _opened(review: Review, **_kwargs: Any) -> None:
     operations.use(review=review, now=review.created_at)
+    if review.kind == Review.Kind.OUTCOME:
+        operations.pause_after_doubt(review=review, now=review.created_at)
 
 
 def _changed(review: Review, **_kwargs: Any) -> None:
