@@ -46,7 +46,7 @@ class StandingGrantAdmin(OperationsAdmin, EvidenceAdmin):
     def offered_buttons(self, request: HttpRequest, obj: StandingGrant) -> list[Button]:
         """Offer to end what has not ended."""
         may = obj.created_by_id == request.user.pk or request.user.has_perm(operations.REVOKE)
-        return [REVOKE] if may and obj.state(timezone.now()) in {"standing", "paused"} else []
+        return [REVOKE] if may and obj.state(timezone.now()) in {"active", "paused"} else []
 
     def revoke(self, request: HttpRequest, grant: StandingGrant) -> str:
         """End it."""
@@ -58,7 +58,7 @@ class StandingGrantAdmin(OperationsAdmin, EvidenceAdmin):
         """Return the arguments that it covers."""
         return inert(covered(grant))
 
-    @display(description="State", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
+    @display(description="State", label={**LABELS, "active": "success"})  # type: ignore[untyped-decorator]  # untyped upstream
     def state_label(self, grant: StandingGrant) -> str:
         """Return its state as a label."""
         return grant.state(timezone.now())

@@ -24,7 +24,7 @@ class GrantSerializer(serializers.ModelSerializer[StandingGrant]):
     """A standing grant."""
 
     agent = serializers.CharField(source="agent_name")
-    state = serializers.SerializerMethodField(help_text="standing, paused, used up, expired or revoked.")
+    state = serializers.SerializerMethodField(help_text="active, paused, spent, expired or revoked.")
     covers = serializers.SerializerMethodField(help_text="The arguments it covers, in words.")
     requester = serializers.CharField(source="requester.username", default=None)
     created_by = serializers.CharField(source="created_by.username")

@@ -113,14 +113,14 @@ class StandingGrant(Identified):
         )
 
     def state(self, now: datetime) -> str:
-        """Return what it is now, as one word: revoked, used up, expired, paused or standing."""
+        """Return what it is now, as one word: revoked, spent, expired, paused or active."""
         if self.revoked_at:
             return "revoked"
         if not self.uses_left:
-            return "used up"
+            return "spent"
         if self.expires_at <= now:
             return "expired"
-        return "paused" if self.paused_at else "standing"
+        return "paused" if self.paused_at else "active"
 
 
 class GrantUse(Identified):

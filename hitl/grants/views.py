@@ -55,7 +55,7 @@ def _shown(grant: StandingGrant, user: Any, now: Any) -> dict[str, Any]:
         "used": grant.uses - grant.uses_left,
         "last_uses": uses[:USES],
         "may_revoke": grant.revoked_at is None
-        and state in {"standing", "paused"}
+        and state in {"active", "paused"}
         and (mine or user.has_perm(operations.REVOKE)),
         "may_resume": state == "paused" and mine and user.has_perm(operations.GIVE),
     }

@@ -70,7 +70,7 @@ class TestGrantedCall:
         review = Review.objects.get(run_id=run.pk)
         assert (run.status, Probe.names()) == (Run.Status.SUCCEEDED, ["offer"])
         assert (review.status, review.effect_outcome) == (Review.Status.APPROVED, "ok")
-        assert state(grant) == ("standing", 9)
+        assert state(grant) == ("active", 9)
 
     def test_that_fails_pauses_the_grant(self, grant: StandingGrant, propose: Propose) -> None:
         Probe.during = fails("It is gone.", transient=False)

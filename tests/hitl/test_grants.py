@@ -189,7 +189,7 @@ class TestUse:
         grant = give(uses=2)
         statuses = [propose().status for _ in range(3)]
         assert statuses == [Review.Status.APPROVED, Review.Status.APPROVED, Review.Status.PENDING]
-        assert (left(grant), grant.state(SOON)) == (0, "used up")
+        assert (left(grant), grant.state(SOON)) == (0, "spent")
 
     def test_ends_with_the_time(self, give: Give, propose: Propose) -> None:
         grant = give(lasts=timedelta(hours=1))
@@ -323,7 +323,7 @@ class TestRejection:
         assert propose().status == Review.Status.PENDING
         grant.refresh_from_db()
         beside.refresh_from_db()
-        assert (grant.state(SOON), beside.state(SOON)) == ("paused", "standing")
+        assert (grant.state(SOON), beside.state(SOON)) == ("paused", "active")
         assert grant.paused_why == "rita rejected a call that it covers."
         assert AuditEvent.objects.filter(action="grant.paused", subject_id=str(grant.pk)).exists()
 
@@ -397,7 +397,7 @@ class TestResume:
                 operations.resume(grant_id=paused.pk, by=person(who), now=SOON)
 
     def test_is_for_what_is_paused(self, give: Give, bob: Any) -> None:
-        with pytest.raises(StaleTransition, match="standing"):
+        with pytest.raises(StaleTransition, match="active"):
             operations.resume(grant_id=give().pk, by=bob, now=SOON)
 
     def test_is_not_for_what_has_ended(self, paused: StandingGrant, bob: Any) -> None:
