@@ -15,7 +15,7 @@ from governance.access.idempotency import once
 from hitl.grants import operations
 from hitl.grants.models import StandingGrant
 from hitl.grants.operations import MAX_REASON
-from hitl.grants.types import DEFAULT_LASTS, DEFAULT_USES, GrantRequest, Scope
+from hitl.grants.types import DEFAULT_LASTS, DEFAULT_USES, SCOPES, GrantRequest
 from hitl.grants.wording import covered
 from hitl.reviews.types import Assurance
 
@@ -52,7 +52,7 @@ class GrantInput(serializers.Serializer[None]):
     """A grant for calls like the one under review."""
 
     review = serializers.UUIDField(help_text="Agent, tool and exact arguments are taken from it.")
-    scope = serializers.ChoiceField(choices=[scope.value for scope in Scope])
+    scope = serializers.ChoiceField(choices=SCOPES)
     conditions = serializers.JSONField(
         required=False, help_text="List of {path, op, value}, for scope args_pattern."
     )

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from hitl.grants import conditions
-from hitl.grants.types import DEFAULT_USES, MAX_LASTS, MAX_USES, Scope, Terms
+from hitl.grants.types import DEFAULT_USES, MAX_LASTS, MAX_USES, SCOPES, Scope, Terms
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance
 from tenants.kernel.models import Identified
@@ -37,7 +37,7 @@ class StandingGrant(Identified):
     tool_id = models.BigIntegerField()
     tool = models.CharField(max_length=120)
     tool_schema_version = models.CharField(max_length=64, help_text="Another definition is another tool.")
-    scope = models.CharField(max_length=20, choices=[(scope.value, scope.value) for scope in Scope])
+    scope = models.CharField(max_length=20, choices=SCOPES)
     arguments = models.JSONField(null=True, help_text="The exact arguments, for scope exact_args.")
     conditions = models.JSONField(
         default=list, help_text="List of {path, op, value}, for scope args_pattern."

@@ -20,6 +20,10 @@ class Scope(StrEnum):
     TOOL = "tool"
 
 
+SCOPES = [(scope.value, scope.value) for scope in Scope]
+"""As fields of forms and of the API take them."""
+
+
 class Op(StrEnum):
     """What a condition asks of an argument."""
 

@@ -1,7 +1,8 @@
 """The sixteen acceptance tests of the approvals design, each a real drive of the whole path.
 
 A run of the fake model proposes a call of a probe; people decide it through the API, on a database where
-what is written is committed; a worker goes on. Escalation and notices have tests of their own.
+what is written is committed; a worker goes on. The seventh, timers that fire although Redis was flushed and the
+workers started anew, has a stack of its own to break: tests/chaos/test_timer_outages.py.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.apps import apps
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -362,7 +364,8 @@ class TestAcceptance09:
         answer = decide(review_of(run), bob)
         assert (answer.status_code, answer.json()["code"]) == (409, "already-decided")
         assert (go_on(run, work).status, Probe.entered) == (Run.Status.WAITING, [])
-        deadlines.on_expiry(review_of(run).pk, 0, timezone.now())
+        with transaction.atomic():
+            deadlines.on_expiry(review_of(run).pk, 0, timezone.now())
         assert decide(review_of(run), bob).status_code == 409
         run = go_on(run, work)
         assert (review_of(run).status, review_of(run).votes.count()) == ("expired", 0)
@@ -394,7 +397,13 @@ class TestAcceptance11:
     ) -> None:
         run = propose()
         review = review_of(run)
-        ids = {"reviews": review.pk, "runs": run.pk, "hitl": review.pk}
+        ids = {
+            "reviews": review.pk,
+            "runs": run.pk,
+            "hitl": review.pk,
+            "agents": run.agent_id,
+            "tools": "seal",
+        }
         links = []
         for route in routes("config.urls"):
             if any(
@@ -403,7 +412,10 @@ class TestAcceptance11:
                 continue
             parts = route.template.strip("/").split("/")
             about = ids.get(parts[2] if parts[0] == "api" else parts[0], review.pk)
-            links.append(route.template.format(**dict.fromkeys(route.parameters, str(about))))
+            if route.name.startswith("admin:"):
+                about = first_of(route.name)
+            values = {**dict.fromkeys(route.parameters, str(about)), "user_id": bob.pk, "group_id": 1}
+            links.append(route.template.format(**values))
         assert f"/reviews/{review.pk}/" in links
         before = state_of(committed)
         for who in (bob, alice, None):
@@ -412,8 +424,7 @@ class TestAcceptance11:
                 client.force_login(who)
             signed_in = state_of(committed)
             for link in links:
-                for query in ("", "?decision=approve&version=1", "?verb=approve"):
-                    assert client.get(link + query).status_code < 500, link
+                assert client.get(f"{link}?decision=approve&verb=revoke&version=1").status_code < 500, link
                 assert client.head(link).status_code < 500, link
             assert state_of(committed) == signed_in
         assert fresh(review).status == "pending"
@@ -593,6 +604,15 @@ class TestAcceptance16:
         assert [fresh(run).status for run in flood] == [Run.Status.SUCCEEDED] * 20
         assert len(Probe.names()) == 20
         assert len(set(Probe.keys())) == 20
+
+
+def first_of(page: str) -> Any:
+    """Return the key of the first object that an admin page of this name could be about."""
+    app, _, rest = page.removeprefix("admin:").partition("_")
+    known = {(model._meta.app_label, model._meta.model_name): model for model in apps.get_models()}
+    model: Any = known.get((app, rest.partition("_")[0]))
+    found = model._default_manager.first() if model else None
+    return found.pk if found else 1
 
 
 def asked(sql: str, pk: str) -> str:
