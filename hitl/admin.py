@@ -3,6 +3,9 @@
 from django.contrib import admin
 
 from hitl.desk.admin import ReviewAdmin
+from hitl.grants.admin import StandingGrantAdmin
+from hitl.grants.models import StandingGrant
 from hitl.reviews.models import Review
 
 admin.site.register(Review, ReviewAdmin)
+admin.site.register(StandingGrant, StandingGrantAdmin)

@@ -16,6 +16,7 @@ class HitlConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from governance.access import roles
+        from hitl.grants import receivers as grants
         from hitl.reviews.models import ReviewPlan, ReviewTier
         from tenants.timers.registry import TIMERS
 
@@ -31,3 +32,11 @@ class HitlConfig(AppConfig):
             auditlog.register(model)
         TIMERS.add("review.expire", "hitl.reviews.deadlines:on_expiry")
         TIMERS.add("review.veto", "hitl.reviews.deadlines:on_veto_end")
+        roles.grant(
+            admin=["hitl.view_grant", "hitl.add_grant", "hitl.revoke_grant"],
+            reviewer=["hitl.view_grant", "hitl.add_grant"],
+            operator=["hitl.view_grant", "hitl.revoke_grant"],
+            viewer=["hitl.view_grant"],
+            auditor=["hitl.view_grant"],
+        )
+        grants.listen()

@@ -1,6 +1,6 @@
 """Index of this app's pages."""
 
-from django.urls import path
+from django.urls import include, path
 
 from hitl.desk import actions, views
 from hitl.reviews.views import queue
@@ -12,4 +12,5 @@ urlpatterns = [
     path("reviews/<uuid:pk>/viewed/", actions.viewed, name="review-viewed"),
     path("reviews/<uuid:pk>/reply/", actions.reply, name="review-reply"),
     path("reviews/<uuid:pk>/revoke/", actions.revoke, name="review-revoke"),
+    path("", include("hitl.grants.urls")),
 ]

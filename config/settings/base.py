@@ -213,7 +213,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "agents.runs.models.Run.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "agents.runs.models.Run.Status",
+        "GrantScopeEnum": "hitl.grants.types.SCOPES",
+    },
 }
 UNFOLD = {
     "SITE_TITLE": "Countersign",

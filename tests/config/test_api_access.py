@@ -15,9 +15,12 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from hitl.grants import operations as grants
+from hitl.grants.models import StandingGrant
+from hitl.grants.types import GrantRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from hitl.reviews.types import ReviewRequest
+from hitl.reviews.types import Assurance, ReviewRequest
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
@@ -75,6 +78,11 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST hitl/queue/{pk}/revoke": frozenset({"bob"}),
     "POST hitl/queue/{pk}/messages": frozenset({"alice", "bob", "oscar"}),
     "POST hitl/queue/{pk}/viewed": READERS,
+    "GET hitl/grants": READERS,
+    "GET hitl/grants/{pk}": READERS,
+    "POST hitl/grants": frozenset({"bob"}),
+    "POST hitl/grants/{pk}/revoke": frozenset({"alice", "bob", "oscar"}),
+    "POST hitl/grants/{pk}/resume": frozenset({"bob"}),
 }
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
@@ -99,6 +107,7 @@ BODIES: dict[str, Any] = {
     "POST hitl/escalate": {"subject": "Is this right?"},
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
+    "POST hitl/grants": {"review": "{review}", "scope": "exact_args", "reason": "broken in transit"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -131,6 +140,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     request = ReviewRequest(decision=decision, evidence={}, expires_at=now + timedelta(hours=1))
     review = reviews.request_review(request=request, now=now)
     event = "00000000-0000-7000-8000-000000000000"
+    asked = GrantRequest(scope="exact_args", reason="broken in transit", assurance=Assurance.TOKEN)
+    grant = grants.give(review_id=review.pk, giver=person("bob"), request=asked, now=now)
     halt = Halt.objects.create(agent=agent, reason="It refunds too much", by=oscar)
     circuit = Circuit.objects.create(kind="tool", name="refund_order")
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
@@ -140,7 +151,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
-        url = PREFIX + path.format(pk=ids.get(path.partition("/")[0]), name=name)
+        pk = grant.pk if path.startswith("hitl/grants") else ids.get(path.partition("/")[0])
+        url = PREFIX + path.format(pk=pk, name=name)
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
             from governance.audit.models import AuditEvent
@@ -150,7 +162,10 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
             Run.objects.filter(pk=run.pk).update(status=Run.Status.PAUSED)
         if endpoint == "POST hitl/queue/{pk}/revoke":
             Review.objects.filter(pk=review.pk).update(status=Review.Status.APPROVED)
-        return client.generic(method, url, *_body(endpoint))
+        if endpoint == "POST hitl/grants/{pk}/resume":
+            StandingGrant.objects.filter(pk=grant.pk).update(paused_at=now, paused_why="it failed")
+        body, content_type = _body(endpoint)
+        return client.generic(method, url, body.replace("{review}", str(review.pk)), content_type)
 
     return go
 

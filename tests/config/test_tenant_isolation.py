@@ -22,9 +22,11 @@ from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.models import PolicyDecision
+from hitl.grants import operations as grants
+from hitl.grants.types import GrantRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from hitl.reviews.types import ReviewRequest
+from hitl.reviews.types import Assurance, ReviewRequest
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
@@ -42,6 +44,7 @@ MODEL_OF_API = {
     "agents": "agent",
     "runs": "run",
     "hitl": "review",
+    "hitl/grants": "standinggrant",
     "governance": "auditevent",
     "tools": "tool",
     "kill-switches": "halt",
@@ -49,7 +52,7 @@ MODEL_OF_API = {
     "tools/servers": "toolserver",
     "tools/secrets": "toolsecret",
 }
-MODEL_OF_PAGE = {"reviews": "review", "runs": "run", "sessions": "run"}
+MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},
     "review-respond": {"decision": "approve"},
@@ -71,6 +74,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     decision = gate.authorize(proposal(agent=agent, user=oscar), now=now)
     request = ReviewRequest(decision=decision, evidence={}, expires_at=now + timedelta(hours=1))
     review = reviews.request_review(request=request, now=now)
+    asked = GrantRequest(scope="exact_args", reason="only-at-acme", assurance=Assurance.TOKEN)
+    grant = grants.give(review_id=review.pk, giver=User.objects.get(username="bob"), request=asked, now=now)
     AuditCheckpoint.objects.create(size=900_001, at=now, root=b"", frontier=[], note="")
     Tool.objects.create(pk=900_002, name="only-at-acme", parameters={})
     server = ToolServer.objects.create(name="only-at-acme", url="https://mcp.example.com/mcp")
@@ -84,6 +89,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
+        "standinggrant": str(grant.pk),
         "halt": str(Halt.objects.create(agent=agent, reason="only-at-acme", by=oscar).pk),
         "circuit": str(Circuit.objects.create(kind="tool", name="only-at-acme").pk),
         "concurrencycap": str(ConcurrencyCap.objects.create(kind="tenant", limit=3).pk),
@@ -194,6 +200,7 @@ class TestLists:
             "sessions",
             "tools?page_size=200",
             "hitl/queue",
+            "hitl/grants",
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",
