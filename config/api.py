@@ -19,7 +19,16 @@ from agents.api import (
     ToolViewSet,
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
-from hitl.api import ReviewViewSet
+from hitl.api import (
+    AssignView,
+    AvailabilityView,
+    ClaimView,
+    ReleaseView,
+    ReviewQueueViewSet,
+    ReviewViewSet,
+    ScheduleViewSet,
+    SubstitutionViewSet,
+)
 
 evidence = SimpleRouter(trailing_slash=False)
 evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
@@ -35,6 +44,9 @@ work.register("tools", ToolViewSet)
 work.register("circuits", CircuitViewSet)
 work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")
 work.register("hitl/queue", ReviewViewSet, basename="review")
+work.register("hitl/queues", ReviewQueueViewSet)
+work.register("hitl/schedules", ScheduleViewSet)
+work.register("hitl/substitutions", SubstitutionViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -51,5 +63,9 @@ platform_urls: list[Any] = [
 tenant_urls: list[Any] = [
     *platform_urls,
     path("agents/<uuid:pk>/execute", ExecuteView.as_view(), name="agent-execute"),
+    path("hitl/queue/<uuid:pk>/claim", ClaimView.as_view(), name="review-claim"),
+    path("hitl/queue/<uuid:pk>/release", ReleaseView.as_view(), name="review-release"),
+    path("hitl/queue/<uuid:pk>/assign", AssignView.as_view(), name="review-assign"),
+    path("hitl/availability", AvailabilityView.as_view(), name="reviewer-availability"),
     path("", include(work.urls)),
 ]

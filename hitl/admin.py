@@ -4,5 +4,12 @@ from django.contrib import admin
 
 from hitl.reviews.admin import ReviewAdmin
 from hitl.reviews.models import Review
+from hitl.routing import admin as routing
+from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 
 admin.site.register(Review, ReviewAdmin)
+admin.site.register(ReviewQueue, routing.ReviewQueueAdmin)
+admin.site.register(ReviewerProfile, routing.ReviewerProfileAdmin)
+admin.site.register(Schedule, routing.ScheduleAdmin)
+admin.site.register(ScheduleOverride, routing.ScheduleOverrideAdmin)
+admin.site.register(Substitution, routing.SubstitutionAdmin)

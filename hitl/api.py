@@ -1,5 +1,23 @@
 """Index of this app's API."""
 
 from hitl.reviews.api import ReviewViewSet
+from hitl.routing.api import (
+    AssignView,
+    AvailabilityView,
+    ClaimView,
+    ReleaseView,
+    ReviewQueueViewSet,
+    ScheduleViewSet,
+    SubstitutionViewSet,
+)
 
-__all__ = ["ReviewViewSet"]
+__all__ = [
+    "AssignView",
+    "AvailabilityView",
+    "ClaimView",
+    "ReleaseView",
+    "ReviewQueueViewSet",
+    "ReviewViewSet",
+    "ScheduleViewSet",
+    "SubstitutionViewSet",
+]

@@ -17,6 +17,7 @@ class HitlConfig(AppConfig):
 
         from governance.access import roles
         from hitl.reviews.models import ReviewPlan, ReviewTier
+        from hitl.routing.wiring import connect_routing
         from tenants.timers.registry import TIMERS
 
         rules = [f"hitl.{verb}_{what}" for what in ("reviewplan", "reviewtier") for verb in VERBS]
@@ -31,3 +32,4 @@ class HitlConfig(AppConfig):
             auditlog.register(model)
         TIMERS.add("review.expire", "hitl.reviews.deadlines:on_expiry")
         TIMERS.add("review.veto", "hitl.reviews.deadlines:on_veto_end")
+        connect_routing()
