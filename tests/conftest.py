@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT / "deploy"), str(ROOT)]
 LOCK = 0x746573746462
 SEEDS = ("agents/demo/seed.py", "tenants/tenancy/operations.py", "agents/tools/base.py", "agents/demo/support.py",
          "agents/demo/people.py", "agents/demo/chaos.py", "agents/demo/apps.py", "agents/apps.py", "hitl/apps.py",
-         "governance/apps.py")  # fmt: skip
+         "governance/apps.py", "agents/demo/duty.py", "hitl/routing/wiring.py")  # fmt: skip
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstream

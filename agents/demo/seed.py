@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from agents.catalog.models import Agent
 from agents.catalog.operations import create_agent
+from agents.demo.duty import seed_duty
 from agents.demo.models import Employee, Order
 from agents.runs import operations as runs
 from agents.runs.models import Run
@@ -58,6 +59,7 @@ class Scenario:
     agent: str
     instructions: str
     tools: tuple[str, ...]
+    payments: str
     rows: Callable[[], None]
     requests: tuple[str, ...]
 
@@ -99,6 +101,7 @@ SCENARIOS = (
         agent="Support assistant",
         instructions="You work for Acme's customer support.",
         tools=("lookup_order", "refund_order", "send_email"),
+        payments="refund_*",
         rows=_orders,
         requests=(
             "Where is order A-1002?",
@@ -111,6 +114,7 @@ SCENARIOS = (
         agent="HR assistant",
         instructions="You work for Globex's HR department.",
         tools=("lookup_employee", "calculate_bonus", "record_bonus", "send_email"),
+        payments="record_bonus",
         rows=_employees,
         requests=(
             "How long has Omar Haddad been with us?",
@@ -139,6 +143,7 @@ def seed() -> None:
 def _seed_tenant(scenario: Scenario) -> None:
     people = {username: _person(username) for username in PEOPLE}
     scenario.rows()
+    seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         create_agent(
             name=scenario.agent,
