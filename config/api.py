@@ -20,7 +20,17 @@ from agents.api import (
     ToolViewSet,
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
-from hitl.api import GrantViewSet, ReviewViewSet
+from hitl.api import (
+    AssignView,
+    AvailabilityView,
+    ClaimView,
+    GrantViewSet,
+    ReleaseView,
+    ReviewQueueViewSet,
+    ReviewViewSet,
+    ScheduleViewSet,
+    SubstitutionViewSet,
+)
 
 evidence = SimpleRouter(trailing_slash=False)
 evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
@@ -37,6 +47,9 @@ work.register("circuits", CircuitViewSet)
 work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")
 work.register("hitl/queue", ReviewViewSet, basename="review")
 work.register("hitl/grants", GrantViewSet, basename="grant")
+work.register("hitl/queues", ReviewQueueViewSet)
+work.register("hitl/schedules", ScheduleViewSet)
+work.register("hitl/substitutions", SubstitutionViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -54,5 +67,9 @@ tenant_urls: list[Any] = [
     *platform_urls,
     path("agents/<uuid:pk>/execute", ExecuteView.as_view(), name="agent-execute"),
     path("hitl/escalate", EscalateView.as_view(), name="escalate"),
+    path("hitl/queue/<uuid:pk>/claim", ClaimView.as_view(), name="review-claim"),
+    path("hitl/queue/<uuid:pk>/release", ReleaseView.as_view(), name="review-release"),
+    path("hitl/queue/<uuid:pk>/assign", AssignView.as_view(), name="review-assign"),
+    path("hitl/availability", AvailabilityView.as_view(), name="reviewer-availability"),
     path("", include(work.urls)),
 ]

@@ -33,6 +33,12 @@ class Link:
 REVIEWS = Link(title="Reviews", icon="fact_check", model="hitl.review", query="?status__exact=pending")
 GROUPS = {
     "Work": (REVIEWS, Link(title="Runs", icon="play_circle", model="agents.run")),
+    "Reviewers": (
+        Link(title="Queues", icon="inbox", model="hitl.reviewqueue"),
+        Link(title="On-call schedules", icon="calendar_month", model="hitl.schedule"),
+        Link(title="Reviewers", icon="person_check", model="hitl.reviewerprofile"),
+        Link(title="Substitutions", icon="swap_horiz", model="hitl.substitution"),
+    ),
     "Agents": (
         Link(title="Agents", icon="smart_toy", model="agents.agent"),
         Link(title="Tools", icon="build", model="agents.tool"),

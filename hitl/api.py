@@ -1,6 +1,29 @@
 """Index of this app's API."""
 
-from hitl.grants.api import GrantViewSet
-from hitl.reviews.api import ReviewViewSet
+from hitl.grants.api import (
+    GrantViewSet,
+)
+from hitl.reviews.api import (
+    ReviewViewSet,
+)
+from hitl.routing.api import (
+    AssignView,
+    AvailabilityView,
+    ClaimView,
+    ReleaseView,
+    ReviewQueueViewSet,
+    ScheduleViewSet,
+    SubstitutionViewSet,
+)
 
-__all__ = ["GrantViewSet", "ReviewViewSet"]
+__all__ = [
+    "AssignView",
+    "AvailabilityView",
+    "ClaimView",
+    "GrantViewSet",
+    "ReleaseView",
+    "ReviewQueueViewSet",
+    "ReviewViewSet",
+    "ScheduleViewSet",
+    "SubstitutionViewSet",
+]

@@ -18,6 +18,7 @@ class HitlConfig(AppConfig):
         from governance.access import roles
         from hitl.grants import receivers as grants
         from hitl.reviews.models import ReviewPlan, ReviewTier
+        from hitl.routing.wiring import connect_routing
         from tenants.timers.registry import TIMERS
 
         rules = [f"hitl.{verb}_{what}" for what in ("reviewplan", "reviewtier") for verb in VERBS]
@@ -40,3 +41,4 @@ class HitlConfig(AppConfig):
             auditor=["hitl.view_grant"],
         )
         grants.listen()
+        connect_routing()

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from hitl.desk import actions, views
 from hitl.reviews.views import queue
+from hitl.routing.views import availability
 
 urlpatterns = [
     path("reviews/", queue, name="review-queue"),
@@ -13,4 +14,5 @@ urlpatterns = [
     path("reviews/<uuid:pk>/reply/", actions.reply, name="review-reply"),
     path("reviews/<uuid:pk>/revoke/", actions.revoke, name="review-revoke"),
     path("", include("hitl.grants.urls")),
+    path("me/availability/", availability, name="availability"),
 ]

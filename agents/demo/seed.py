@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from agents.catalog.models import Agent
 from agents.catalog.operations import create_agent
+from agents.demo.duty import seed_duty
 from agents.demo.models import Employee, Order, Ticket
 from agents.runs import operations as runs
 from agents.runs.models import Run
@@ -70,6 +71,7 @@ class Scenario:
     agent: str
     instructions: str
     tools: tuple[str, ...]
+    payments: str
     rows: Callable[[], None]
     requests: tuple[str, ...]
     thresholds: tuple[tuple[str, str, str], ...]
@@ -123,6 +125,7 @@ SCENARIOS = (
         agent="Support assistant",
         instructions="You work for Acme's customer support.",
         tools=("lookup_order", "read_ticket", "refund_order", "send_email", "recall_email", "ask_person"),
+        payments="refund_*",
         rows=_orders,
         requests=(
             "Where is order A-1002?",
@@ -148,6 +151,7 @@ SCENARIOS = (
             "recall_email",
             "ask_person",
         ),
+        payments="record_bonus",
         rows=_employees,
         requests=(
             "How long has Omar Haddad been with us?",
@@ -188,6 +192,7 @@ def _seed_tenant(scenario: Scenario) -> None:
                 "author": people["alice"],
             },
         )
+    seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         create_agent(
             name=scenario.agent,

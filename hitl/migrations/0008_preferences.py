@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("hitl", "0004_decisions_of_record"),
+        ("hitl", "0006_routing"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -136,6 +136,7 @@ class Review(StatusModel):
     claimed_until = models.DateTimeField(
         null=True, help_text="The assignee works on it; empty if only assigned."
     )
+    queue = models.ForeignKey("hitl.ReviewQueue", null=True, on_delete=models.SET_NULL, related_name="+")
     effect_outcome = models.CharField(
         max_length=12, blank=True, help_text="What the approved call led to: ok, error or unknown."
     )

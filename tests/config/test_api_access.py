@@ -21,6 +21,7 @@ from hitl.grants.types import GrantRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, ReviewRequest
+from hitl.routing.models import ReviewQueue, Schedule
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
@@ -83,6 +84,20 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST hitl/grants": frozenset({"bob"}),
     "POST hitl/grants/{pk}/revoke": frozenset({"alice", "bob", "oscar"}),
     "POST hitl/grants/{pk}/resume": frozenset({"bob"}),
+    "POST hitl/queue/{pk}/claim": frozenset({"bob"}),
+    "POST hitl/queue/{pk}/release": frozenset({"alice", "bob"}),
+    "POST hitl/queue/{pk}/assign": frozenset({"alice"}),
+    "GET hitl/availability": frozenset({"alice", "bob"}),
+    "PUT hitl/availability": frozenset({"alice", "bob"}),
+    "GET hitl/queues": READERS,
+    "GET hitl/queues/{pk}": READERS,
+    "POST hitl/queues": frozenset({"alice"}),
+    "PATCH hitl/queues/{pk}": frozenset({"alice"}),
+    "GET hitl/schedules": READERS,
+    "GET hitl/schedules/{pk}": READERS,
+    "GET hitl/schedules/{pk}/on-call": READERS,
+    "GET hitl/substitutions": READERS,
+    "POST hitl/substitutions": frozenset({"alice"}),
 }
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
@@ -105,6 +120,17 @@ BODIES: dict[str, Any] = {
     "PATCH tools/secrets/{name}": {"value": "long-enough"},
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
     "POST hitl/escalate": {"subject": "Is this right?"},
+    "POST hitl/queue/{pk}/assign": {"username": "bob"},
+    "PUT hitl/availability": {"available": False},
+    "POST hitl/queues": {"name": "Another"},
+    "PATCH hitl/queues/{pk}": {"enabled": False},
+    "POST hitl/substitutions": {
+        "person": "bob",
+        "substitute": "rita",
+        "starts_at": "2026-01-01T00:00:00Z",
+        "ends_at": "2100-01-01T00:00:00Z",
+        "reason": "holidays",
+    },
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
     "POST hitl/grants": {"review": "{review}", "scope": "exact_args", "reason": "broken in transit"},
@@ -146,6 +172,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     circuit = Circuit.objects.create(kind="tool", name="refund_order")
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
     ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
+    ids |= {"hitl/queues": ReviewQueue.objects.get().pk, "hitl/schedules": Schedule.objects.get().pk}
+    Review.objects.update(assigned_to=person("bob"))
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
 
     def go(endpoint: str, who: str) -> Any:
@@ -153,6 +181,8 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
         pk = grant.pk if path.startswith("hitl/grants") else ids.get(path.partition("/")[0])
         url = PREFIX + path.format(pk=pk, name=name)
+        about = "/".join(path.split("/")[:2])
+        url = PREFIX + path.format(pk=ids.get(about) or ids.get(path.partition("/")[0]), name=name)
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
             from governance.audit.models import AuditEvent

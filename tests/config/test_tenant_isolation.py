@@ -27,6 +27,7 @@ from hitl.grants.types import GrantRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, ReviewRequest
+from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
@@ -51,6 +52,8 @@ MODEL_OF_API = {
     "circuits": "circuit",
     "tools/servers": "toolserver",
     "tools/secrets": "toolsecret",
+    "hitl/queues": "reviewqueue",
+    "hitl/schedules": "schedule",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -60,6 +63,8 @@ BODIES = {
     "tool-detail": {"enabled": False},
     "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
     "toolsecret-detail": {"value": "long-enough"},
+    "review-assign": {"username": "alice"},
+    "reviewqueue-detail": {"enabled": False},
 }
 Ids = dict[str, str]
 
@@ -103,6 +108,27 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "user": "900003",
         "group": "900004",
         "logentry": "900005",
+        **routing(alice, oscar),
+    }
+
+
+def routing(alice: Any, oscar: Any) -> Ids:
+    """Return the ids of rows about who works on reviews."""
+    begin, end = timezone.now(), timezone.now() + timedelta(hours=1)
+    schedule = Schedule.objects.create(name="only-at-acme")
+    override = ScheduleOverride.objects.create(
+        schedule=schedule, user=oscar, starts_at=begin, ends_at=end, by=alice
+    )
+    substitution = Substitution.objects.create(
+        person=alice, substitute=oscar, starts_at=begin, ends_at=end, reason="x", created_by=alice
+    )
+    ReviewerProfile.objects.create(pk=900_006, user=alice)
+    return {
+        "reviewqueue": str(ReviewQueue.objects.create(name="only-at-acme").pk),
+        "schedule": str(schedule.pk),
+        "scheduleoverride": str(override.pk),
+        "substitution": str(substitution.pk),
+        "reviewerprofile": "900006",
     }
 
 
@@ -206,6 +232,9 @@ class TestLists:
             "circuits",
             "tools/servers",
             "tools/secrets",
+            "hitl/queues",
+            "hitl/schedules",
+            "hitl/substitutions",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:
