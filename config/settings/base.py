@@ -106,6 +106,7 @@ CELERY_BEAT_SCHEDULE = {
     "seal-audit-logs": {"task": "governance.seal_audit_logs", "schedule": 2.0},
     "sweep-runs": {"task": "agents.sweep_runs", "schedule": 3.0},
     "expire-reviews": {"task": "hitl.expire_reviews", "schedule": 10.0},
+    "tick": {"task": "tenants.tick", "schedule": 2.0},
 }
 
 MIDDLEWARE = [
