@@ -1,0 +1,263 @@
+"""Start, hold, steer and end the escalation of a review, and take its steps one by one."""
+
+import logging
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from governance.access.models import User
+from governance.audit import operations as audit
+from governance.types import SYSTEM, Actor, Risk
+from hitl.escalation import defaults, levels, performing, stepping
+from hitl.escalation.models import EscalationEvent, EscalationPolicy, EscalationState
+from hitl.escalation.performing import Done
+from hitl.escalation.steps import parse
+from hitl.escalation.types import Action, Facts, Position, Step
+from hitl.reviews.models import Review
+from tenants.kernel import live
+from tenants.kernel.errors import DomainError, NotFound, PermissionMissing, StaleTransition
+from tenants.timers.operations import set_timer
+
+logger = logging.getLogger(__name__)
+KIND = "review.escalate"
+STEER = "hitl.steer_escalation"
+PENDING = Review.Status.PENDING
+Status = EscalationState.Status
+
+
+class NotSteerable(StaleTransition):
+    """The escalation has ended, or is in another state already."""
+
+    code = "escalation-not-steerable"
+    title = "The escalation is not in a state for this"
+
+
+def steps_of(state: EscalationState) -> tuple[Step, ...]:
+    """Return the steps that the review is pinned to."""
+    return parse(state.version.steps if state.version else defaults.STEPS)
+
+
+def open_for(review: Review) -> EscalationState | None:
+    """Start the service level and the escalation of a review, pinned to the policy as it stands now.
+
+    Returns None, and starts nothing, for one that is closed already or has an escalation.
+    """
+    if review.status != PENDING or EscalationState.objects.filter(review=review).exists():
+        return None
+    levels.start_clock(review)
+    policy = EscalationPolicy.objects.best_for(risk=review.risk, tool=review.tool)
+    version = policy.current if policy else None
+    next_at = review.created_at + stepping.START_DELAY
+    state = EscalationState.objects.create(review=review, version=version, next_at=next_at)
+    _log(state, "started", at=review.created_at, detail={"policy": str(version) if version else "built-in"})
+    set_timer(kind=KIND, object_id=review.pk, due_at=next_at)
+    return state
+
+
+def on_review_opened(*, review: Review, **_kwargs: Any) -> None:
+    """Start what a review that waits needs."""
+    open_for(review)
+
+
+def on_review_changed(*, review: Review, **_kwargs: Any) -> None:
+    """Follow a higher priority with a shorter clock, and go on at once when a claim is given back."""
+    levels.start_clock(review)
+    if review.claimed_until is None:
+        _release(review)
+
+
+def on_review_decided(*, review: Review, **_kwargs: Any) -> None:
+    """Stop the escalation of a closed review; its timer ends itself."""
+    state = EscalationState.objects.filter(review=review).first()
+    if state is None or state.status == Status.STOPPED:
+        return
+    state.transition(Status.STOPPED, generation=F("generation") + 1, next_at=None, held_until=None)
+    state.refresh_from_db(fields=["generation"])
+    _log(state, "stopped", at=review.decided_at or timezone.now(), detail={"review": review.status})
+
+
+def _release(review: Review) -> None:
+    state = EscalationState.objects.filter(review=review, status=Status.RUNNING).first()
+    if state is None or state.held_until is None or state.next_at is None:
+        return
+    EscalationState.objects.filter(pk=state.pk).update(held_until=None)
+    set_timer(kind=KIND, object_id=review.pk, due_at=state.next_at, generation=state.generation)
+
+
+def on_timer(review_id: UUID, generation: int, now: datetime) -> datetime | None:
+    """Take the next step of a review's escalation; return when the one after it is due."""
+    reviews = Review.objects.select_for_update(skip_locked=True, of=("self",))
+    review = reviews.select_related("owner", "assigned_to").filter(pk=review_id).first()
+    if review is None:
+        return now if Review.objects.filter(pk=review_id, status=PENDING).exists() else None
+    states = EscalationState.objects.select_for_update(skip_locked=True, of=("self",))
+    state = states.select_related("version__policy").filter(review_id=review_id).first()
+    if state is None:
+        return now if EscalationState.objects.filter(review_id=review_id).exists() else None
+    if review.status != PENDING or state.generation != generation or state.status != Status.RUNNING:
+        return None
+    if state.next_at is None or state.next_at > now:
+        return state.next_at
+    if _is_held(review, now):
+        return _hold(state, review, now)
+    return _take_step(state, review, now)
+
+
+def _is_held(review: Review, now: datetime) -> bool:
+    """Tell whether somebody works on it who has not said their word yet: others may still have to say theirs."""
+    if review.claimed_until is None or review.claimed_until <= now:
+        return False
+    return not review.votes.filter(reviewer_id=review.assigned_to_id, digest=review.digest).exists()
+
+
+def _hold(state: EscalationState, review: Review, now: datetime) -> datetime | None:
+    if state.held_until != review.claimed_until:
+        EscalationState.objects.filter(pk=state.pk).update(held_until=review.claimed_until)
+        until = review.claimed_until.isoformat() if review.claimed_until else ""
+        by = review.assigned_to.username if review.assigned_to else ""
+        _log(state, "held", at=now, detail={"until": until, "by": by})
+    return review.claimed_until
+
+
+def _take_step(state: EscalationState, review: Review, now: datetime) -> datetime | None:
+    steps, here = steps_of(state), Position(index=state.step_index, loops=state.loop_count)
+    turn = stepping.advance(steps, here, _facts(review, now), now)
+    done = _perform(turn.action, review, state, now) if turn.action else Done(event=turn.event)
+    state.refresh_from_db(fields=["status", "missed"])
+    step = here.index + 1 if here.index < len(steps) else None
+    _log(state, done.event, at=now, step=step, detail=done.detail)
+    if state.status != Status.RUNNING:  # the step closed the review
+        return None
+    missed = state.missed or not done.reached
+    changes = {"step_index": turn.position.index, "loop_count": turn.position.loops, "missed": missed}
+    if turn.next_at is None:
+        state.transition(Status.FINISHED, next_at=None, held_until=None, **changes)
+        _log(state, "finished", at=now)
+        if missed:
+            performing.tell_fallback(review=review, state=state, now=now)
+        return None
+    next_at = turn.next_at if done.reached else now
+    EscalationState.objects.filter(pk=state.pk).update(next_at=next_at, held_until=None, **changes)
+    return next_at
+
+
+def _perform(action: Action, review: Review, state: EscalationState, now: datetime) -> Done:
+    """Do the action; what cannot be done is on record, and the next step follows."""
+    try:
+        with transaction.atomic():
+            return performing.perform(action, review=review, state=state, now=now)
+    except DomainError as error:
+        return Done(event="step_failed", detail={"code": error.code, "message": error.detail}, reached=False)
+    except Exception:  # the edge of a step that a tenant configured: log once, never stop silently
+        logger.exception("A step of the escalation of %s failed", review.pk)
+        return Done(event="step_failed", detail={"code": "error"}, reached=False)
+
+
+def _facts(review: Review, now: datetime) -> Facts:
+    return Facts(
+        risk=Risk(review.risk),
+        waiting=Review.objects.pending().count(),
+        created_at=review.created_at,
+        due_at=review.due_at or review.expires_at,
+    )
+
+
+def _log(
+    state: EscalationState, kind: str, *, at: datetime, step: int | None = None, detail: Any = None
+) -> None:
+    EscalationEvent.objects.create(
+        review_id=state.review_id,
+        at=at,
+        kind=kind,
+        generation=state.generation,
+        loop=state.loop_count,
+        step=step,
+        detail=detail or {},
+    )
+
+
+@transaction.atomic
+def force(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
+    """Take the next step now, whatever the escalation waits for.
+
+    Raises NotFound, PermissionMissing, NotSteerable if it has ended.
+    """
+    state = _steered(review_id, by, Status.RUNNING, Status.PAUSED)
+    return _moved(state, "forced", by, now, to=Status.RUNNING, next_at=now, remaining=None, held_until=None)
+
+
+@transaction.atomic
+def pause(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
+    """Stop taking steps, and remember how long the next one was away. The service level runs on.
+
+    Raises NotFound, PermissionMissing, NotSteerable if it does not run.
+    """
+    state = _steered(review_id, by, Status.RUNNING)
+    left = max(state.next_at - now, now - now) if state.next_at else now - now
+    return _moved(state, "paused", by, now, to=Status.PAUSED, next_at=None, remaining=left)
+
+
+@transaction.atomic
+def resume(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
+    """Go on where it was paused, after what was left of the wait.
+
+    Raises NotFound, PermissionMissing, NotSteerable if it is not paused.
+    """
+    state = _steered(review_id, by, Status.PAUSED)
+    next_at = now + state.remaining if state.remaining else now
+    return _moved(state, "resumed", by, now, to=Status.RUNNING, next_at=next_at, remaining=None)
+
+
+@transaction.atomic
+def repin(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
+    """Start the escalation again with the policy that matches now, in its newest version.
+
+    Raises NotFound, PermissionMissing, NotSteerable if the review is closed.
+    """
+    state = _steered(review_id, by, Status.RUNNING, Status.PAUSED, Status.FINISHED)
+    policy = EscalationPolicy.objects.best_for(risk=state.review.risk, tool=state.review.tool)
+    version = policy.current if policy else None
+    start = {"step_index": 0, "loop_count": 0, "missed": False, "held_until": None, "remaining": None}
+    moved = _moved(
+        state, "repinned", by, now, to=Status.RUNNING, next_at=now + stepping.START_DELAY, version=version, **start
+    )
+    return moved
+
+
+def _steered(review_id: UUID | str, by: Any, *allowed: str) -> EscalationState:
+    if not by.has_perm(STEER):
+        raise PermissionMissing("You may not steer escalations.")
+    review = Review.objects.select_for_update(of=("self",)).filter(pk=review_id).first()
+    state = EscalationState.objects.select_for_update(of=("self",)).filter(review_id=review_id).first()
+    if review is None or state is None:
+        raise NotFound("There is no such escalation.")
+    if review.status != PENDING or state.status not in allowed:
+        raise NotSteerable(f"The review is {review.status}, its escalation {state.status}.")
+    state.review = review
+    return state
+
+
+def _moved(state: EscalationState, kind: str, by: Any, now: datetime, *, to: str, **changes: Any) -> EscalationState:
+    """Write a change that overtakes the timer, and say who made it."""
+    changes["generation"] = state.generation + 1
+    if state.status == to:
+        EscalationState.objects.filter(pk=state.pk).update(**changes)
+        for name, value in changes.items():
+            setattr(state, name, value)
+    else:
+        state.transition(to, **changes)
+    if state.next_at is not None:
+        set_timer(kind=KIND, object_id=state.review_id, due_at=state.next_at, generation=state.generation)
+    _log(state, kind, at=now, detail={"by": by.username})
+    body = {"policy": str(state.version) if state.version else "built-in"}
+    audit.record(levels.entry(state.review, f"escalation.{kind}", at=now, actor=_actor(by), body=body))
+    live.publish_on_commit("reviews", state.review_id)
+    return state
+
+
+def _actor(user: User | None) -> Actor:
+    return Actor(kind=user.kind, id=str(user.pk), name=user.username) if user else SYSTEM
