@@ -19,7 +19,7 @@ from agents.api import (
     ToolViewSet,
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
-from hitl.api import ReviewViewSet
+from hitl.api import EscalationPolicyViewSet, ReviewViewSet, ServiceLevelViewSet
 
 evidence = SimpleRouter(trailing_slash=False)
 evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
@@ -35,6 +35,8 @@ work.register("tools", ToolViewSet)
 work.register("circuits", CircuitViewSet)
 work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")
 work.register("hitl/queue", ReviewViewSet, basename="review")
+work.register("hitl/escalation-policies", EscalationPolicyViewSet, basename="escalationpolicy")
+work.register("hitl/service-levels", ServiceLevelViewSet, basename="servicelevel")
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

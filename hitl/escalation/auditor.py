@@ -74,7 +74,11 @@ def _ring(state: EscalationState, now: datetime) -> str:
 
 
 def _alarm(findings: Findings, now: datetime) -> None:
-    body = {"missing": list(findings.missing), "late": list(findings.late), "repaired": list(findings.repaired)}
+    body = {
+        "missing": list(findings.missing),
+        "late": list(findings.late),
+        "repaired": list(findings.repaired),
+    }
     audit.record(Entry(at=now, action="escalation.stalled", outcome="repaired", body=body))
     notifications.notify_tenant(
         review=None,

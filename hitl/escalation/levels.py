@@ -3,9 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from governance.audit import operations as audit
-from governance.audit.types import Entry
-from governance.types import Risk, Subject, UserRef
+from governance.types import SYSTEM, Risk
 from hitl.escalation import defaults
 from hitl.escalation.models import ServiceLevel
 from hitl.escalation.recipients import resolve
@@ -13,8 +11,8 @@ from hitl.escalation.stepping import part_of_sla
 from hitl.escalation.types import Importance, Notify
 from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
+from hitl.reviews.record import note
 from hitl.templatetags.reviews import headline
-from tenants.kernel import live
 from tenants.timers.operations import set_timer
 
 KIND = "review.sla"
@@ -103,23 +101,5 @@ def _tell(review: Review, kind: str, whom: Notify, subject: str, now: datetime) 
             review=review, kind=kind, subject=subject, text=text, dedup=dedup, now=now
         )
     due_at = review.due_at.isoformat() if review.due_at else None
-    body = {"due_at": due_at, "told": [user.username for user in found.users]}
-    audit.record(entry(review, f"review.{kind.replace('_', '-')}", at=now, body=body))
-    live.publish_on_commit("reviews", review.pk)
-
-
-def entry(review: Review, action: str, *, at: datetime, **given: object) -> Entry:
-    """Return an audit entry about a review; `actor` and `body` may be given."""
-    user = review.request.get("user")
-    return Entry(
-        at=at,
-        action=action,
-        user=UserRef(**user) if user else None,
-        agent_id=str(review.agent_id or ""),
-        agent_name=review.agent_name,
-        run_id=str(review.run_id) if review.run_id else None,
-        step_id=str(review.step_id) if review.step_id else None,
-        subject=Subject(kind="review", id=str(review.pk)),
-        outcome=str(review.status),
-        **given,  # type: ignore[arg-type]  # actor and body
-    )
+    told = [user.username for user in found.users]
+    note(review, f"review.{kind.replace('_', '-')}", actor=SYSTEM, at=now, due_at=due_at, told=told)

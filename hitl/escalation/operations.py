@@ -9,22 +9,24 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from governance.access.models import User
-from governance.audit import operations as audit
-from governance.types import SYSTEM, Actor, Risk
+from governance.types import Risk
 from hitl.escalation import defaults, levels, performing, stepping
 from hitl.escalation.models import EscalationEvent, EscalationPolicy, EscalationState
 from hitl.escalation.performing import Done
+from hitl.escalation.recipients import have_spoken
 from hitl.escalation.steps import parse
 from hitl.escalation.types import Action, Facts, Position, Step
+from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
-from tenants.kernel import live
+from hitl.reviews.record import actor_of, note
+from hitl.templatetags.reviews import headline
 from tenants.kernel.errors import DomainError, NotFound, PermissionMissing, StaleTransition
 from tenants.timers.operations import set_timer
 
 logger = logging.getLogger(__name__)
 KIND = "review.escalate"
 STEER = "hitl.steer_escalation"
+BUILT_IN = "built-in"
 PENDING = Review.Status.PENDING
 Status = EscalationState.Status
 
@@ -53,7 +55,7 @@ def open_for(review: Review) -> EscalationState | None:
     version = policy.current if policy else None
     next_at = review.created_at + stepping.START_DELAY
     state = EscalationState.objects.create(review=review, version=version, next_at=next_at)
-    _log(state, "started", at=review.created_at, detail={"policy": str(version) if version else "built-in"})
+    _log(state, "started", at=review.created_at, detail={"policy": str(version) if version else BUILT_IN})
     set_timer(kind=KIND, object_id=review.pk, due_at=next_at)
     return state
 
@@ -78,6 +80,18 @@ def on_review_decided(*, review: Review, **_kwargs: Any) -> None:
     state.transition(Status.STOPPED, generation=F("generation") + 1, next_at=None, held_until=None)
     state.refresh_from_db(fields=["generation"])
     _log(state, "stopped", at=review.decided_at or timezone.now(), detail={"review": review.status})
+
+
+def on_review_unsatisfiable(*, review: Review, **_kwargs: Any) -> None:
+    """Tell the tenant's own channels at once that too few people are left; nobody else can help."""
+    notifications.notify_tenant(
+        review=review,
+        kind="review_unsatisfiable",
+        subject=f"Too few reviewers: {headline(review)}",
+        text=f"It needs {review.required} approvals, and fewer people are left who may decide it.",
+        dedup=f"unsatisfiable:{review.pk}",
+        now=timezone.now(),
+    )
 
 
 def _release(review: Review) -> None:
@@ -111,7 +125,7 @@ def _is_held(review: Review, now: datetime) -> bool:
     """Tell whether somebody works on it who has not said their word yet: others may still have to say theirs."""
     if review.claimed_until is None or review.claimed_until <= now:
         return False
-    return not review.votes.filter(reviewer_id=review.assigned_to_id, digest=review.digest).exists()
+    return review.assigned_to_id not in have_spoken(review)
 
 
 def _hold(state: EscalationState, review: Review, now: datetime) -> datetime | None:
@@ -154,6 +168,7 @@ def _perform(action: Action, review: Review, state: EscalationState, now: dateti
         return Done(event="step_failed", detail={"code": error.code, "message": error.detail}, reached=False)
     except Exception:  # the edge of a step that a tenant configured: log once, never stop silently
         logger.exception("A step of the escalation of %s failed", review.pk)
+        review.refresh_from_db(fields=["status", "priority", "due_at"])
         return Done(event="step_failed", detail={"code": "error"}, reached=False)
 
 
@@ -223,7 +238,14 @@ def repin(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
     version = policy.current if policy else None
     start = {"step_index": 0, "loop_count": 0, "missed": False, "held_until": None, "remaining": None}
     moved = _moved(
-        state, "repinned", by, now, to=Status.RUNNING, next_at=now + stepping.START_DELAY, version=version, **start
+        state,
+        "repinned",
+        by,
+        now,
+        to=Status.RUNNING,
+        next_at=now + stepping.START_DELAY,
+        version=version,
+        **start,
     )
     return moved
 
@@ -241,7 +263,9 @@ def _steered(review_id: UUID | str, by: Any, *allowed: str) -> EscalationState:
     return state
 
 
-def _moved(state: EscalationState, kind: str, by: Any, now: datetime, *, to: str, **changes: Any) -> EscalationState:
+def _moved(
+    state: EscalationState, kind: str, by: Any, now: datetime, *, to: str, **changes: Any
+) -> EscalationState:
     """Write a change that overtakes the timer, and say who made it."""
     changes["generation"] = state.generation + 1
     if state.status == to:
@@ -253,11 +277,6 @@ def _moved(state: EscalationState, kind: str, by: Any, now: datetime, *, to: str
     if state.next_at is not None:
         set_timer(kind=KIND, object_id=state.review_id, due_at=state.next_at, generation=state.generation)
     _log(state, kind, at=now, detail={"by": by.username})
-    body = {"policy": str(state.version) if state.version else "built-in"}
-    audit.record(levels.entry(state.review, f"escalation.{kind}", at=now, actor=_actor(by), body=body))
-    live.publish_on_commit("reviews", state.review_id)
+    policy = str(state.version) if state.version else BUILT_IN
+    note(state.review, f"escalation.{kind}", actor=actor_of(by), at=now, policy=policy)
     return state
-
-
-def _actor(user: User | None) -> Actor:
-    return Actor(kind=user.kind, id=str(user.pk), name=user.username) if user else SYSTEM

@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from governance.audit import operations as audit
 from governance.types import SYSTEM, Risk
-from hitl.escalation.levels import entry
 from hitl.escalation.models import EscalationState, RoundRobinPointer
 from hitl.escalation.recipients import Found, by_name, reachable, resolve
 from hitl.escalation.signals import agent_to_pause, run_to_cancel
@@ -24,9 +22,8 @@ from hitl.escalation.types import (
 from hitl.notifications import operations as notifications
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from hitl.reviews.signals import review_decided
+from hitl.reviews.record import closed, note
 from hitl.templatetags.reviews import gist, headline
-from tenants.kernel import live
 
 RANKS = list(Risk)
 
@@ -109,9 +106,10 @@ def _tell(
         dedup=_dedup(state),
         now=now,
     )
-    body = {"told": names, "step": state.step_index + 1}
-    audit.record(entry(review, "review.escalated", at=now, body=body))
-    return Done(event="step_failed" if missing else "notified", detail={"told": names, "sent": sent, **missing})
+    note(review, "review.escalated", actor=SYSTEM, at=now, told=names, step=state.step_index + 1)
+    return Done(
+        event="step_failed" if missing else "notified", detail={"told": names, "sent": sent, **missing}
+    )
 
 
 def _next_of(step: NotifyRoundRobin, *, review: Review, state: EscalationState, now: datetime) -> Found:
@@ -149,7 +147,7 @@ def _raise_priority(step: RaisePriority, *, review: Review, now: datetime) -> Do
     if RANKS.index(Risk(review.priority)) >= RANKS.index(step.to):
         return Done(event="priority_kept", detail={"priority": review.priority})
     before = review.priority
-    reviews.raise_priority(review=review, priority=step.to, by=SYSTEM, now=now)
+    reviews.raise_priority(review_id=review.pk, priority=step.to, by=None, now=now)
     return Done(event="priority_raised", detail={"from": before, "to": step.to})
 
 
@@ -166,13 +164,18 @@ def _end(action: FinalAction, *, review: Review, now: datetime) -> Done:
             agent_to_pause.send(sender=Review, review=review, now=now)
         case FinalAction.KEEP_PENDING:
             return Done(event="kept_pending")
-    audit.record(entry(review, "review.escalation-ended", at=now, body={"action": str(action)}))
+    note(review, "review.escalation-ended", actor=SYSTEM, at=now, how=str(action))
     return Done(event="ended", detail={"action": str(action)})
 
 
 def reject(*, review: Review, now: datetime) -> None:
-    """Close a review as rejected because its escalation says so; no person voted, and nothing runs."""
+    """Close a review as rejected because its escalation says so; no person voted, and nothing runs.
+
+    A review that proposes no call has nothing to reject: it expires.
+    """
+    if review.kind != Review.Kind.TOOL_CALL:
+        reviews.expire(review=review, now=now)
+        return
     review.transition(Review.Status.REJECTED, decided_at=now)
-    audit.record(entry(review, "review.rejected-unanswered", at=now))
-    live.publish_on_commit("reviews", review.pk)
-    review_decided.send(sender=Review, review=review)
+    note(review, "review.rejected-unanswered", actor=SYSTEM, at=now)
+    closed(review)

@@ -14,7 +14,7 @@ from hitl.escalation.models import EscalationPolicy, EscalationPolicyVersion
 from hitl.escalation.steps import parse
 from hitl.escalation.types import AddReviewers, Notify, NotifyRoundRobin, Step
 from hitl.reviews.operations import DECIDE
-from hitl.routing.operations import on_call
+from hitl.routing import operations as routing
 from tenants.kernel.errors import InvalidInput, NotFound
 
 
@@ -31,7 +31,9 @@ def _check_names(number: int, step: Step, now: datetime) -> None:
         case Notify():
             _check_users(number, step.users)
             known = set(Group.objects.filter(name__in=step.groups).values_list("name", flat=True))
-            _refuse(number, "groups", "there is no group", [name for name in step.groups if name not in known])
+            _refuse(
+                number, "groups", "there is no group", [name for name in step.groups if name not in known]
+            )
             if step.schedule:
                 _check_schedule(number, step.schedule, now)
         case NotifyRoundRobin():
@@ -51,7 +53,7 @@ def _check_users(number: int, names: Sequence[str]) -> None:
 
 def _check_schedule(number: int, schedule: str, now: datetime) -> None:
     try:
-        on_call(UUID(schedule), now)
+        routing.on_call(UUID(schedule), now)
     except NotFound:
         _refuse(number, "schedule", "there is no on-call schedule", [schedule])
 

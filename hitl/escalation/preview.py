@@ -1,7 +1,8 @@
 """Play a policy through with the people of today: for a review that waits, or for one that might come."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
+from uuid import UUID
 
 from governance.audit import operations as audit
 from governance.audit.types import Entry
@@ -81,7 +82,7 @@ def uncovered(*, policy: EscalationPolicy, now: datetime) -> list[str]:
     risk = Risk(policy.risks[0]) if policy.risks else Risk.HIGH
     within, _ = levels.level_for(priority=risk, risk=risk)
 
-    @lru_cache(maxsize=None)
+    @cache
     def fixed(action: Action) -> bool:
         return _reaches(action, start)
 
@@ -129,9 +130,13 @@ def check_coverage(*, policy: EscalationPolicy, now: datetime) -> list[str]:
     return found
 
 
-def real_review(review_id: str) -> Review:
+def real_review(review_id: UUID | str) -> Review:
     """Return the review that a dry-run is to be for; raise InvalidInput if there is none."""
-    review = Review.objects.select_related("owner", "assigned_to").filter(pk=review_id).first()
+    try:
+        key = UUID(str(review_id))
+    except ValueError:
+        key = None
+    review = Review.objects.select_related("owner", "assigned_to").filter(pk=key).first()
     if review is None:
         message = "There is no such review."
         raise InvalidInput(message, errors=[{"at": "/review", "message": message}])

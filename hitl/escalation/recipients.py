@@ -9,12 +9,13 @@ from django.contrib.auth.models import Group
 
 from governance.access.models import User
 from hitl.escalation.types import Notify
-from hitl.reviews.eligibility import eligible, why_excluded
+from hitl.reviews.eligibility import deciders, eligible, why_excluded
 from hitl.reviews.models import Review
-from hitl.routing.operations import on_call, stand_ins
+from hitl.reviews.quorum import Verdict
+from hitl.routing import operations as routing
 from tenants.kernel.errors import DomainError
 
-DECIDE = "hitl.decide_review"
+SAID = frozenset({Verdict.APPROVE, Verdict.REJECT, Verdict.ANSWER})
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def resolve(step: Notify, *, review: Review | None, added: Sequence[int] = (), a
             missing.append(group)
     if step.schedule:
         try:
-            users += on_call(UUID(step.schedule), at)
+            users += routing.on_call(UUID(step.schedule), at)
         except DomainError:
             missing.append(step.schedule)
     if step.agent_owner and review is not None and review.owner is not None:
@@ -43,41 +44,42 @@ def resolve(step: Notify, *, review: Review | None, added: Sequence[int] = (), a
     if step.assignee and review is not None and review.assigned_to is not None:
         users.append(review.assigned_to)
     elif step.assignee or step.reviewers:
-        users += reviewers(review, added)
+        users += reviewers(review, added, at=at)
     return Found(reachable(users, review=review, at=at), missing)
 
 
 def by_name(names: Iterable[str]) -> Found:
     """Return people by their names, in that order."""
     known = {user.username: user for user in User.objects.filter(username__in=list(names))}
-    return Found([known[name] for name in names if name in known], [name for name in names if name not in known])
+    return Found(
+        [known[name] for name in names if name in known], [name for name in names if name not in known]
+    )
 
 
-def reviewers(review: Review | None, added: Sequence[int] = ()) -> list[User]:
-    """Return everybody who may decide the review now, and who was added to it."""
+def reviewers(review: Review | None, added: Sequence[int] = (), *, at: datetime) -> list[User]:
+    """Return everybody who may decide the review then, and who was added to it."""
     if review is None:
-        people = User.objects.filter(is_active=True, kind=User.Kind.PERSON).order_by("username")
-        return [user for user in people if user.has_perm(DECIDE)]
+        return deciders()
     more = User.objects.filter(pk__in=list(added)) if added else ()
-    return [*eligible(review), *more]
+    return [*eligible(review, now=at), *more]
 
 
 def reachable(users: Iterable[User], *, review: Review | None, at: datetime) -> list[User]:
     """Return each person once, or who stands in, without the inactive, the excluded and those who have voted."""
-    substituted = stand_ins([user for user in dict.fromkeys(users) if _is_there(user)], at)
-    voted = _voted(review)
-    return [
-        user
-        for user in dict.fromkeys(substituted)
-        if _is_there(user) and user.pk not in voted and not (review and why_excluded(review, user))
-    ]
+    there = [user for user in dict.fromkeys(users) if _is_there(user)]
+    found = [user for user in dict.fromkeys(routing.stand_ins(there, at)) if _is_there(user)]
+    if review is None:
+        return found
+    said = have_spoken(review)
+    return [user for user in found if user.pk not in said and not why_excluded(review, user, now=at)]
 
 
 def _is_there(user: User) -> bool:
     return bool(user.is_active) and user.kind == User.Kind.PERSON
 
 
-def _voted(review: Review | None) -> set[int]:
-    if review is None:
-        return set()
-    return set(review.votes.filter(digest=review.digest).values_list("reviewer_id", flat=True))
+def have_spoken(review: Review) -> set[int]:
+    """Return who has voted on the action as it stands, and has not taken it back."""
+    votes = review.votes.filter(digest=review.digest).order_by("id")
+    last = dict(votes.values_list("reviewer_id", "verdict"))
+    return {reviewer for reviewer, verdict in last.items() if verdict in SAID}

@@ -39,7 +39,9 @@ def _turn(step: Step, here: Position, facts: Facts, now: datetime) -> Turn:
         case GoTo():
             if here.loops >= MAX_LOOPS:
                 return Turn(event="loop_limit", position=after, next_at=now)
-            return Turn(event="went_to", position=_at(step.to_step, here.loops + 1), next_at=now + BETWEEN_STEPS)
+            return Turn(
+                event="went_to", position=_at(step.to_step, here.loops + 1), next_at=now + BETWEEN_STEPS
+            )
     return Turn(event="acted", position=after, next_at=now + BETWEEN_STEPS, action=step)
 
 
