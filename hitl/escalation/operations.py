@@ -237,7 +237,7 @@ def repin(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
     policy = EscalationPolicy.objects.best_for(risk=state.review.risk, tool=state.review.tool)
     version = policy.current if policy else None
     start = {"step_index": 0, "loop_count": 0, "missed": False, "held_until": None, "remaining": None}
-    moved = _moved(
+    return _moved(
         state,
         "repinned",
         by,
@@ -247,7 +247,6 @@ def repin(*, review_id: UUID | str, by: Any, now: datetime) -> EscalationState:
         version=version,
         **start,
     )
-    return moved
 
 
 def _steered(review_id: UUID | str, by: Any, *allowed: str) -> EscalationState:

@@ -1,5 +1,6 @@
 """Play a policy through with the people of today: for a review that waits, or for one that might come."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
@@ -132,11 +133,10 @@ def check_coverage(*, policy: EscalationPolicy, now: datetime) -> list[str]:
 
 def real_review(review_id: UUID | str) -> Review:
     """Return the review that a dry-run is to be for; raise InvalidInput if there is none."""
-    try:
-        key = UUID(str(review_id))
-    except ValueError:
-        key = None
-    review = Review.objects.select_related("owner", "assigned_to").filter(pk=key).first()
+    reviews = Review.objects.select_related("owner", "assigned_to")
+    review = None
+    with suppress(ValueError):
+        review = reviews.filter(pk=UUID(str(review_id))).first()
     if review is None:
         message = "There is no such review."
         raise InvalidInput(message, errors=[{"at": "/review", "message": message}])

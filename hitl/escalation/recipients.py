@@ -41,11 +41,15 @@ def resolve(step: Notify, *, review: Review | None, added: Sequence[int] = (), a
             missing.append(step.schedule)
     if step.agent_owner and review is not None and review.owner is not None:
         users.append(review.owner)
-    if step.assignee and review is not None and review.assigned_to is not None:
-        users.append(review.assigned_to)
-    elif step.assignee or step.reviewers:
+    assignee = _assignee(review) if step.assignee else []
+    users += assignee
+    if step.reviewers or (step.assignee and not reachable(assignee, review=review, at=at)):
         users += reviewers(review, added, at=at)
     return Found(reachable(users, review=review, at=at), missing)
+
+
+def _assignee(review: Review | None) -> list[User]:
+    return [review.assigned_to] if review is not None and review.assigned_to is not None else []
 
 
 def by_name(names: Iterable[str]) -> Found:

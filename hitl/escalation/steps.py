@@ -1,5 +1,6 @@
 """Steps as JSON: read strictly, with an error that names the step and the field, and told in words."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
@@ -32,6 +33,7 @@ from tenants.kernel.errors import InvalidInput
 MAX_STEPS = 50
 MAX_NAMES = 50
 MAX_TEXT = 500
+CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 WAIT_MINUTES = (1, 14 * 24 * 60)
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -105,14 +107,10 @@ class _Fields:
 
     def clock(self, field: str) -> time:
         """Return a time of day written HH:MM."""
-        value = self.values.get(field)
-        try:
-            hours, minutes = str(value).split(":")
-            if len(hours) == len(minutes) == 2:
-                return time(int(hours), int(minutes))
-        except ValueError as error:
-            raise self.wrong(field, "must be a time such as 08:30") from error
-        raise self.wrong(field, "must be a time such as 08:30")
+        match = CLOCK.fullmatch(str(self.values.get(field)))
+        if match is None:
+            raise self.wrong(field, "must be a time such as 08:30")
+        return time(int(match[1]), int(match[2]))
 
     def text(self, field: str) -> str:
         """Return a short text; empty where it is not given."""

@@ -7,6 +7,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -122,7 +123,7 @@ def _fire(timer: Due, now: datetime) -> Fired:
 
 def backoff(failures: int) -> timedelta:
     """Return how long a timer is postponed that failed so often before: 5 s, doubled each time, up to 10 min."""
-    return min(FIRST_BACKOFF * 2 ** min(failures, 10), LONGEST_BACKOFF)
+    return min(FIRST_BACKOFF * (1 << min(failures, 10)), LONGEST_BACKOFF)
 
 
 def _write(results: list[Fired]) -> None:
@@ -131,7 +132,7 @@ def _write(results: list[Fired]) -> None:
     with connection.cursor() as cursor:
         if moved:
             timers = [result.timer for result in moved]
-            columns = [
+            columns: list[Any] = [
                 [timer.id for timer in timers],
                 [result.next_at for result in moved],
                 [min(result.failures, 32_000) for result in moved],
@@ -140,5 +141,9 @@ def _write(results: list[Fired]) -> None:
             ]
             cursor.execute(_MOVE, columns)
         if ended:
-            kept = [[t.id for t in ended], [t.due_at for t in ended], [t.generation for t in ended]]
+            kept: list[Any] = [
+                [t.id for t in ended],
+                [t.due_at for t in ended],
+                [t.generation for t in ended],
+            ]
             cursor.execute(_END, kept)
