@@ -42,7 +42,7 @@ def audit_escalations(*, now: datetime) -> Findings:
     )
     beat = {} if findings.count else {"at": now}
     EscalationHeartbeat.objects.update_or_create(
-        pk=1, defaults={"checked_at": now, "late": findings.count, **beat}
+        only=True, defaults={"checked_at": now, "late": findings.count, **beat}
     )
     if findings.repaired:
         _alarm(findings, now)

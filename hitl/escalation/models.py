@@ -214,17 +214,16 @@ class RoundRobinPointer(models.Model):
         return f"Turn {self.position}"
 
 
-class EscalationHeartbeat(models.Model):
+class EscalationHeartbeat(Identified):
     """When the auditor last found every escalation of this tenant on time. One row."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    only = models.BooleanField(default=True, unique=True, editable=False)
     at = models.DateTimeField(null=True, help_text="Withheld while something is late.")
     checked_at = models.DateTimeField()
     late = models.PositiveIntegerField(default=0, help_text="Escalations found late or missing.")
 
     class Meta:
         verbose_name = "escalation heartbeat"
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_heartbeat")]
 
     def __str__(self) -> str:
         return f"Checked at {self.checked_at:%Y-%m-%d %H:%M:%S}"

@@ -15,7 +15,7 @@ from hitl.escalation.models import EscalationEvent, EscalationPolicy, Escalation
 from hitl.escalation.performing import Done
 from hitl.escalation.recipients import have_spoken
 from hitl.escalation.steps import parse
-from hitl.escalation.types import Action, Facts, Position, Step
+from hitl.escalation.types import Action, Facts, IfQueue, Position, Step
 from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
 from hitl.reviews.record import actor_of, note
@@ -139,9 +139,12 @@ def _hold(state: EscalationState, review: Review, now: datetime) -> datetime | N
 
 def _take_step(state: EscalationState, review: Review, now: datetime) -> datetime | None:
     steps, here = steps_of(state), Position(index=state.step_index, loops=state.loop_count)
-    turn = stepping.advance(steps, here, _facts(review, now), now)
-    done = _perform(turn.action, review, state, now) if turn.action else Done(event=turn.event)
-    state.refresh_from_db(fields=["status", "missed"])
+    asks_queue = here.index < len(steps) and isinstance(steps[here.index], IfQueue)
+    turn = stepping.advance(steps, here, _facts(review, asks_queue=asks_queue), now)
+    done = Done(event=turn.event)
+    if turn.action:
+        done = _perform(turn.action, review, state, now)
+        state.refresh_from_db(fields=["status", "missed"])
     step = here.index + 1 if here.index < len(steps) else None
     _log(state, done.event, at=now, step=step, detail=done.detail)
     if state.status != Status.RUNNING:  # the step closed the review
@@ -172,10 +175,10 @@ def _perform(action: Action, review: Review, state: EscalationState, now: dateti
         return Done(event="step_failed", detail={"code": "error"}, reached=False)
 
 
-def _facts(review: Review, now: datetime) -> Facts:
+def _facts(review: Review, *, asks_queue: bool) -> Facts:
     return Facts(
         risk=Risk(review.risk),
-        waiting=Review.objects.pending().count(),
+        waiting=Review.objects.pending().count() if asks_queue else 0,
         created_at=review.created_at,
         due_at=review.due_at or review.expires_at,
     )

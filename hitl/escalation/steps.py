@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -170,9 +171,14 @@ def _if_window(given: _Fields) -> IfWindow:
         closes=given.clock("to"),
         timezone=given.text("timezone"),
     )
-    if step.timezone not in available_timezones():
+    if step.timezone not in _timezones():
         raise given.wrong("timezone", "must be an IANA time zone such as Europe/Berlin")
     return step
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _if_risk(given: _Fields) -> IfRisk:

@@ -44,14 +44,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='EscalationHeartbeat',
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=tenants.kernel.models.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('only', models.BooleanField(default=True, editable=False, unique=True)),
                 ('at', models.DateTimeField(help_text='Withheld while something is late.', null=True)),
                 ('checked_at', models.DateTimeField()),
                 ('late', models.PositiveIntegerField(default=0, help_text='Escalations found late or missing.')),
             ],
             options={
                 'verbose_name': 'escalation heartbeat',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_heartbeat')],
             },
         ),
         migrations.CreateModel(

@@ -15,12 +15,14 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from hitl.escalation.models import ServiceLevel
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import ReviewRequest
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
+from tests.hitl import escalation_policies as escalation
 
 EVERYBODY = frozenset({"alice", "bob", "oscar", "vera", "audrey", "charlie", "anonymous"})
 SIGNED_IN = EVERYBODY - {"anonymous"}
@@ -70,6 +72,15 @@ ACCESS: dict[str, frozenset[str]] = {
     "DELETE tools/secrets/{name}": frozenset({"alice"}),
     "GET hitl/queue": READERS,
     "GET hitl/queue/{pk}": READERS,
+    "GET hitl/escalation-policies": READERS,
+    "GET hitl/escalation-policies/{pk}": READERS,
+    "POST hitl/escalation-policies": frozenset({"alice"}),
+    "PATCH hitl/escalation-policies/{pk}": frozenset({"alice"}),
+    "POST hitl/escalation-policies/{pk}/dry-run": READERS,
+    "GET hitl/service-levels": READERS,
+    "GET hitl/service-levels/{pk}": READERS,
+    "POST hitl/service-levels": frozenset({"alice"}),
+    "PATCH hitl/service-levels/{pk}": frozenset({"alice"}),
     "POST hitl/queue/{pk}/respond": frozenset({"bob"}),
     "POST hitl/queue/{pk}/revoke": frozenset({"bob"}),
     "POST hitl/queue/{pk}/messages": frozenset({"alice", "bob", "oscar"}),
@@ -95,6 +106,10 @@ BODIES: dict[str, Any] = {
     "POST tools/secrets": {"name": "ANOTHER_KEY", "value": "long-enough"},
     "PATCH tools/secrets/{name}": {"value": "long-enough"},
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
+    "POST hitl/escalation-policies": {"name": "Another", "steps": [{"step": "webhook"}]},
+    "PATCH hitl/escalation-policies/{pk}": {"enabled": False},
+    "POST hitl/service-levels": {"priority": "low", "respond_within_s": 600},
+    "PATCH hitl/service-levels/{pk}": {"respond_within_s": 600},
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
 }
@@ -134,11 +149,15 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
     ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
+    policy = escalation.save([escalation.EVERYBODY], now=now)
+    level = ServiceLevel.objects.create(priority="high", respond_within_s=60)
+    ids |= {"hitl/escalation-policies": policy.pk, "hitl/service-levels": level.pk}
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
-        url = PREFIX + path.format(pk=ids.get(path.partition("/")[0]), name=name)
+        pk = ids.get("/".join(path.split("/")[:2])) or ids.get(path.partition("/")[0])
+        url = PREFIX + path.format(pk=pk, name=name)
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
             from governance.audit.models import AuditEvent

@@ -22,12 +22,14 @@ from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.models import PolicyDecision
+from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import ReviewRequest
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
+from tests.hitl import escalation_policies as escalation
 
 GLOBEX = "globex.localhost"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -42,6 +44,8 @@ MODEL_OF_API = {
     "agents": "agent",
     "runs": "run",
     "hitl": "review",
+    "hitl/escalation-policies": "escalationpolicy",
+    "hitl/service-levels": "servicelevel",
     "governance": "auditevent",
     "tools": "tool",
     "kill-switches": "halt",
@@ -53,6 +57,8 @@ MODEL_OF_PAGE = {"reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},
     "review-respond": {"decision": "approve"},
+    "escalationpolicy-detail": {"enabled": False},
+    "servicelevel-detail": {"respond_within_s": 60},
     "agent-detail": {"config": {}},
     "tool-detail": {"enabled": False},
     "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
@@ -80,7 +86,14 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     LogEntry.objects.create(
         pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
     )
+    policy = escalation.save([escalation.EVERYBODY], name="only-at-acme", now=now)
     return {
+        "escalationpolicy": str(policy.pk),
+        "escalationpolicyversion": str(policy.current.pk),
+        "escalationstate": str(EscalationState.objects.get(review=review).pk),
+        "escalationevent": str(EscalationEvent.objects.latest("id").pk),
+        "escalationheartbeat": str(EscalationHeartbeat.objects.create(checked_at=now).pk),
+        "servicelevel": str(ServiceLevel.objects.create(priority="high", respond_within_s=60).pk),
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
@@ -194,6 +207,8 @@ class TestLists:
             "sessions",
             "tools?page_size=200",
             "hitl/queue",
+            "hitl/escalation-policies",
+            "hitl/service-levels",
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",
