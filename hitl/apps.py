@@ -58,7 +58,7 @@ def _escalation() -> None:
     review_unsatisfiable.connect(
         escalation.on_review_unsatisfiable, dispatch_uid="escalation.review_unsatisfiable"
     )
-    TIMERS.add("review.escalate", "hitl.escalation.operations:on_timer")
+    TIMERS.add("review.escalate", "hitl.escalation.waking:on_timer")
     TIMERS.add("review.sla", "hitl.escalation.levels:on_timer")
     auditlog.register(EscalationPolicy, exclude_fields=["coverage", "coverage_at"])
     for model in (EscalationPolicyVersion, ServiceLevel):

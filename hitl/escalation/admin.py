@@ -19,6 +19,7 @@ from hitl.escalation.operations import BUILT_IN
 from hitl.escalation.policies import save_policy
 from hitl.escalation.preview import check_coverage, dry_run, real_review
 from hitl.escalation.steps import in_words, parse
+from hitl.escalation.waking import steps_of
 from hitl.reviews.models import Review
 from hitl.templatetags.reviews import headline
 from tenants.kernel.admin import LABELS, Button, ConfigAdmin, EvidenceAdmin, OperationsAdmin, display
@@ -259,7 +260,7 @@ class EscalationStateAdmin(OperationsAdmin, EvidenceAdmin):
     @admin.display(description="Next step")
     def next_step(self, state: EscalationState) -> str:
         """Return what comes next, in words."""
-        steps = operations.steps_of(state)
+        steps = steps_of(state.version_id)
         if state.status in {"stopped", "finished"} or state.step_index >= len(steps):
             return "none"
         return f"{state.step_index + 1}. {in_words(steps)[state.step_index]}"

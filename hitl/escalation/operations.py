@@ -1,6 +1,5 @@
-"""Start, hold, steer and end the escalation of a review, and take its steps one by one."""
+"""Start, steer and end the escalation of a review; `waking` takes its steps one by one."""
 
-import logging
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,21 +8,15 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from governance.types import Risk
-from hitl.escalation import defaults, levels, performing, stepping
+from hitl.escalation import levels, stepping
 from hitl.escalation.models import EscalationEvent, EscalationPolicy, EscalationState
-from hitl.escalation.performing import Done
-from hitl.escalation.recipients import have_spoken
-from hitl.escalation.steps import parse
-from hitl.escalation.types import Action, Facts, IfQueue, Position, Step
 from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
 from hitl.reviews.record import actor_of, note
 from hitl.templatetags.reviews import headline
-from tenants.kernel.errors import DomainError, NotFound, PermissionMissing, StaleTransition
+from tenants.kernel.errors import NotFound, PermissionMissing, StaleTransition
 from tenants.timers.operations import set_timer
 
-logger = logging.getLogger(__name__)
 KIND = "review.escalate"
 STEER = "hitl.steer_escalation"
 BUILT_IN = "built-in"
@@ -38,11 +31,6 @@ class NotSteerable(StaleTransition):
     title = "The escalation is not in a state for this"
 
 
-def steps_of(state: EscalationState) -> tuple[Step, ...]:
-    """Return the steps that the review is pinned to."""
-    return parse(state.version.steps if state.version else defaults.STEPS)
-
-
 def open_for(review: Review) -> EscalationState | None:
     """Start the service level and the escalation of a review, pinned to the policy as it stands now.
 
@@ -55,7 +43,7 @@ def open_for(review: Review) -> EscalationState | None:
     version = policy.current if policy else None
     next_at = review.created_at + stepping.START_DELAY
     state = EscalationState.objects.create(review=review, version=version, next_at=next_at)
-    _log(state, "started", at=review.created_at, detail={"policy": str(version) if version else BUILT_IN})
+    log(state, "started", at=review.created_at, detail={"policy": str(version) if version else BUILT_IN})
     set_timer(kind=KIND, object_id=review.pk, due_at=next_at)
     return state
 
@@ -79,7 +67,7 @@ def on_review_decided(*, review: Review, **_kwargs: Any) -> None:
         return
     state.transition(Status.STOPPED, generation=F("generation") + 1, next_at=None, held_until=None)
     state.refresh_from_db(fields=["generation"])
-    _log(state, "stopped", at=review.decided_at or timezone.now(), detail={"review": review.status})
+    log(state, "stopped", at=review.decided_at or timezone.now(), detail={"review": review.status})
 
 
 def on_review_unsatisfiable(*, review: Review, **_kwargs: Any) -> None:
@@ -102,91 +90,10 @@ def _release(review: Review) -> None:
     set_timer(kind=KIND, object_id=review.pk, due_at=state.next_at, generation=state.generation)
 
 
-def on_timer(review_id: UUID, generation: int, now: datetime) -> datetime | None:
-    """Take the next step of a review's escalation; return when the one after it is due."""
-    reviews = Review.objects.select_for_update(skip_locked=True, of=("self",))
-    review = reviews.select_related("owner", "assigned_to").filter(pk=review_id).first()
-    if review is None:
-        return now if Review.objects.filter(pk=review_id, status=PENDING).exists() else None
-    states = EscalationState.objects.select_for_update(skip_locked=True, of=("self",))
-    state = states.select_related("version__policy").filter(review_id=review_id).first()
-    if state is None:
-        return now if EscalationState.objects.filter(review_id=review_id).exists() else None
-    if review.status != PENDING or state.generation != generation or state.status != Status.RUNNING:
-        return None
-    if state.next_at is None or state.next_at > now:
-        return state.next_at
-    if _is_held(review, now):
-        return _hold(state, review, now)
-    return _take_step(state, review, now)
-
-
-def _is_held(review: Review, now: datetime) -> bool:
-    """Tell whether somebody works on it who has not said their word yet: others may still have to say theirs."""
-    if review.claimed_until is None or review.claimed_until <= now:
-        return False
-    return review.assigned_to_id not in have_spoken(review)
-
-
-def _hold(state: EscalationState, review: Review, now: datetime) -> datetime | None:
-    if state.held_until != review.claimed_until:
-        EscalationState.objects.filter(pk=state.pk).update(held_until=review.claimed_until)
-        until = review.claimed_until.isoformat() if review.claimed_until else ""
-        by = review.assigned_to.username if review.assigned_to else ""
-        _log(state, "held", at=now, detail={"until": until, "by": by})
-    return review.claimed_until
-
-
-def _take_step(state: EscalationState, review: Review, now: datetime) -> datetime | None:
-    steps, here = steps_of(state), Position(index=state.step_index, loops=state.loop_count)
-    asks_queue = here.index < len(steps) and isinstance(steps[here.index], IfQueue)
-    turn = stepping.advance(steps, here, _facts(review, asks_queue=asks_queue), now)
-    done = Done(event=turn.event)
-    if turn.action:
-        done = _perform(turn.action, review, state, now)
-        state.refresh_from_db(fields=["status", "missed"])
-    step = here.index + 1 if here.index < len(steps) else None
-    _log(state, done.event, at=now, step=step, detail=done.detail)
-    if state.status != Status.RUNNING:  # the step closed the review
-        return None
-    missed = state.missed or not done.reached
-    changes = {"step_index": turn.position.index, "loop_count": turn.position.loops, "missed": missed}
-    if turn.next_at is None:
-        state.transition(Status.FINISHED, next_at=None, held_until=None, **changes)
-        _log(state, "finished", at=now)
-        if missed:
-            performing.tell_fallback(review=review, state=state, now=now)
-        return None
-    next_at = turn.next_at if done.reached else now
-    EscalationState.objects.filter(pk=state.pk).update(next_at=next_at, held_until=None, **changes)
-    return next_at
-
-
-def _perform(action: Action, review: Review, state: EscalationState, now: datetime) -> Done:
-    """Do the action; what cannot be done is on record, and the next step follows."""
-    try:
-        with transaction.atomic():
-            return performing.perform(action, review=review, state=state, now=now)
-    except DomainError as error:
-        return Done(event="step_failed", detail={"code": error.code, "message": error.detail}, reached=False)
-    except Exception:  # the edge of a step that a tenant configured: log once, never stop silently
-        logger.exception("A step of the escalation of %s failed", review.pk)
-        review.refresh_from_db(fields=["status", "priority", "due_at"])
-        return Done(event="step_failed", detail={"code": "error"}, reached=False)
-
-
-def _facts(review: Review, *, asks_queue: bool) -> Facts:
-    return Facts(
-        risk=Risk(review.risk),
-        waiting=Review.objects.pending().count() if asks_queue else 0,
-        created_at=review.created_at,
-        due_at=review.due_at or review.expires_at,
-    )
-
-
-def _log(
+def log(
     state: EscalationState, kind: str, *, at: datetime, step: int | None = None, detail: Any = None
 ) -> None:
+    """Append an event."""
     EscalationEvent.objects.create(
         review_id=state.review_id,
         at=at,
@@ -278,7 +185,7 @@ def _moved(
         state.transition(to, **changes)
     if state.next_at is not None:
         set_timer(kind=KIND, object_id=state.review_id, due_at=state.next_at, generation=state.generation)
-    _log(state, kind, at=now, detail={"by": by.username})
+    log(state, kind, at=now, detail={"by": by.username})
     policy = str(state.version) if state.version else BUILT_IN
     note(state.review, f"escalation.{kind}", actor=actor_of(by), at=now, policy=policy)
     return state

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from governance.audit.models import AuditEvent
-from hitl.escalation import levels, operations, signals
+from hitl.escalation import levels, operations, signals, waking
 from hitl.escalation.models import (
     EscalationEvent,
     EscalationPolicy,
@@ -176,13 +176,13 @@ class TestTimer:
         assert not Timer.objects.filter(kind=operations.KIND).exists()
 
     def test_that_comes_early_waits(self, review: Review, notices: Any) -> None:
-        assert operations.on_timer(review.pk, 0, later(5)) == later(10)
+        assert waking.on_timer(review.pk, 0, later(5)) == later(10)
         assert notices.sent == []
 
     def test_of_a_review_that_is_gone_ends(self, acme: Any) -> None:
         from uuid import uuid4
 
-        assert operations.on_timer(uuid4(), 0, NOW) is None
+        assert waking.on_timer(uuid4(), 0, NOW) is None
         assert levels.on_timer(uuid4(), 0, NOW) is None
 
     def test_survives_a_clock_that_jumps(self, review: Review, notices: Any) -> None:
