@@ -41,7 +41,7 @@ def _escalation() -> None:
     from governance.access import roles
     from hitl.escalation import operations as escalation
     from hitl.escalation.models import EscalationPolicy, EscalationPolicyVersion, ServiceLevel
-    from hitl.reviews.signals import review_changed, review_decided, review_opened, review_unsatisfiable
+    from hitl.reviews.signals import review_changed, review_decided, review_opened
     from tenants.timers.registry import TIMERS
 
     escalations = ["escalationpolicy", "escalationpolicyversion", "escalationstate", "escalationevent"]
@@ -55,9 +55,6 @@ def _escalation() -> None:
     review_opened.connect(escalation.on_review_opened, dispatch_uid="escalation.review_opened")
     review_changed.connect(escalation.on_review_changed, dispatch_uid="escalation.review_changed")
     review_decided.connect(escalation.on_review_decided, dispatch_uid="escalation.review_decided")
-    review_unsatisfiable.connect(
-        escalation.on_review_unsatisfiable, dispatch_uid="escalation.review_unsatisfiable"
-    )
     TIMERS.add("review.escalate", "hitl.escalation.waking:on_timer")
     TIMERS.add("review.sla", "hitl.escalation.levels:on_timer")
     auditlog.register(EscalationPolicy, exclude_fields=["coverage", "coverage_at"])

@@ -20,8 +20,8 @@ from hitl.escalation.policies import save_policy
 from hitl.escalation.preview import check_coverage, dry_run, real_review
 from hitl.escalation.steps import in_words, parse
 from hitl.escalation.waking import steps_of
+from hitl.escalation.wording import title
 from hitl.reviews.models import Review
-from hitl.templatetags.reviews import headline
 from tenants.kernel.admin import LABELS, Button, ConfigAdmin, EvidenceAdmin, OperationsAdmin, display
 from tenants.kernel.errors import DomainError
 from tenants.templatetags.display import inert, pretty
@@ -142,7 +142,7 @@ class EscalationPolicyAdmin(OperationsAdmin, ConfigAdmin):
             now = timezone.now()
             context["calls"] = dry_run(policy=policy, now=now, review=review, risk=risk)
             context["start"] = review.created_at if review else now
-            context["about"] = headline(review) if review else f"A {risk}-risk review opened now"
+            context["about"] = title(review) if review else f"A {risk}-risk review opened now"
         except DomainError as error:
             context["error"] = error.detail
         return TemplateResponse(request, "admin/hitl/escalation_dry_run.html", context)
@@ -245,7 +245,7 @@ class EscalationStateAdmin(OperationsAdmin, EvidenceAdmin):
     def about(self, state: EscalationState) -> SafeString:
         """Return the review it is about, with a link."""
         url = reverse(f"{self.admin_site.name}:hitl_review_change", args=[state.review_id])
-        return format_html('<a href="{}">{}</a>', url, inert(headline(state.review)))
+        return format_html('<a href="{}">{}</a>', url, inert(title(state.review)))
 
     @display(description="Status", label={**LABELS, "finished": "success"})  # type: ignore[untyped-decorator]
     def status_label(self, state: EscalationState) -> str:
@@ -298,7 +298,7 @@ class EscalationEventAdmin(EvidenceAdmin):
     @admin.display(description="Review")
     def about(self, event: EscalationEvent) -> SafeString:
         """Return the review it is about."""
-        return inert(headline(event.review))
+        return inert(title(event.review))
 
     @admin.display(description="What happened")
     def told(self, event: EscalationEvent) -> SafeString:

@@ -82,7 +82,7 @@ def _alarm(findings: Findings, now: datetime) -> None:
     audit.record(Entry(at=now, action="escalation.stalled", outcome="repaired", body=body))
     notifications.notify_tenant(
         review=None,
-        kind="escalation_stalled",
+        kind="escalation",
         subject=f"{findings.count} escalations were late or missing",
         text="They were set going again. If this comes back, look at the worker, beat and their logs.",
         dedup=f"escalation:stalled:{now:%Y-%m-%dT%H}",

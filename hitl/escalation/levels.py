@@ -9,10 +9,10 @@ from hitl.escalation.models import ServiceLevel
 from hitl.escalation.recipients import resolve
 from hitl.escalation.stepping import part_of_sla
 from hitl.escalation.types import Importance, Notify
+from hitl.escalation.wording import title
 from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
 from hitl.reviews.record import note
-from hitl.templatetags.reviews import headline
 from tenants.timers.operations import set_timer
 
 KIND = "review.sla"
@@ -67,7 +67,7 @@ def record_warning(review: Review, *, now: datetime) -> None:
     if not Review.objects.filter(pk=review.pk, status=PENDING, warned_at=None).update(warned_at=now):
         return
     review.warned_at = now
-    subject = f"Due soon: {headline(review)}"
+    subject = f"Due soon: {title(review)}"
     _tell(review, "sla_warning", Notify(assignee=True), subject, now)
 
 
@@ -76,7 +76,7 @@ def record_breach(review: Review, *, now: datetime) -> None:
     if not Review.objects.filter(pk=review.pk, status=PENDING, breached_at=None).update(breached_at=now):
         return
     review.breached_at = now
-    subject = f"Overdue: {headline(review)}"
+    subject = f"Overdue: {title(review)}"
     whom = Notify(reviewers=True, agent_owner=True, importance=Importance.IMPORTANT)
     _tell(review, "sla_breach", whom, subject, now)
 
@@ -89,7 +89,7 @@ def _tell(review: Review, kind: str, whom: Notify, subject: str, now: datetime) 
         notifications.notify(
             recipients=found.users,
             review=review,
-            kind=kind,
+            kind="service_level",
             importance=whom.importance,
             subject=subject,
             text=text,
@@ -98,7 +98,7 @@ def _tell(review: Review, kind: str, whom: Notify, subject: str, now: datetime) 
         )
     else:
         notifications.notify_tenant(
-            review=review, kind=kind, subject=subject, text=text, dedup=dedup, now=now
+            review=review, kind="service_level", subject=subject, text=text, dedup=dedup, now=now
         )
     due_at = review.due_at.isoformat() if review.due_at else None
     told = [user.username for user in found.users]

@@ -10,10 +10,8 @@ from django.utils import timezone
 
 from hitl.escalation import levels, stepping
 from hitl.escalation.models import EscalationEvent, EscalationPolicy, EscalationState
-from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
 from hitl.reviews.record import actor_of, note
-from hitl.templatetags.reviews import headline
 from tenants.kernel.errors import NotFound, PermissionMissing, StaleTransition
 from tenants.timers.operations import set_timer
 
@@ -68,18 +66,6 @@ def on_review_decided(*, review: Review, **_kwargs: Any) -> None:
     state.transition(Status.STOPPED, generation=F("generation") + 1, next_at=None, held_until=None)
     state.refresh_from_db(fields=["generation"])
     log(state, "stopped", at=review.decided_at or timezone.now(), detail={"review": review.status})
-
-
-def on_review_unsatisfiable(*, review: Review, **_kwargs: Any) -> None:
-    """Tell the tenant's own channels at once that too few people are left; nobody else can help."""
-    notifications.notify_tenant(
-        review=review,
-        kind="review_unsatisfiable",
-        subject=f"Too few reviewers: {headline(review)}",
-        text=f"It needs {review.required} approvals, and fewer people are left who may decide it.",
-        dedup=f"unsatisfiable:{review.pk}",
-        now=timezone.now(),
-    )
 
 
 def _release(review: Review) -> None:

@@ -19,11 +19,12 @@ from hitl.escalation.types import (
     RaisePriority,
     Webhook,
 )
+from hitl.escalation.wording import title
 from hitl.notifications import operations as notifications
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.record import closed, note
-from hitl.templatetags.reviews import gist, headline
+from hitl.templatetags.reviews import gist
 
 RANKS = list(Risk)
 
@@ -68,8 +69,8 @@ def tell_fallback(*, review: Review, state: EscalationState, now: datetime) -> N
     """Tell the tenant's own channels that the escalation found nobody at some step."""
     notifications.notify_tenant(
         review=review,
-        kind="escalation_unanswered",
-        subject=f"Nobody to ask: {headline(review)}",
+        kind="escalation",
+        subject=f"Nobody to ask: {title(review)}",
         text="The escalation has ended, and a step of it found nobody to tell.",
         dedup=f"{_dedup(state)}:fallback",
         now=now,
@@ -77,7 +78,7 @@ def tell_fallback(*, review: Review, state: EscalationState, now: datetime) -> N
 
 
 def _subject(review: Review) -> str:
-    return f"{headline(review)}: waits for a decision ({review.risk} risk)"
+    return f"{title(review)}: waits for a decision ({review.risk} risk)"
 
 
 def _text(review: Review) -> str:
@@ -113,7 +114,7 @@ def _tell(
 
 
 def _next_of(step: NotifyRoundRobin, *, review: Review, state: EscalationState, now: datetime) -> Found:
-    """Return the next person in turn who can be told; those who cannot are passed over."""
+    """Return the next person in turn who can be told, and who stands in; those who cannot are passed over."""
     pointers = RoundRobinPointer.objects.select_for_update()
     if state.version_id is None:
         return Found([], list(step.users))
@@ -125,7 +126,7 @@ def _next_of(step: NotifyRoundRobin, *, review: Review, state: EscalationState, 
         if people:
             pointer.position = (place + 1) % count
             pointer.save(update_fields=["position"])
-            return Found(people[:1])
+            return Found(people)
     return Found([], by_name(step.users).missing)
 
 

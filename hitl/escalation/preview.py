@@ -61,7 +61,7 @@ def _names(
             turn = _turn(policy, index)
             order = [*action.users[turn:], *action.users[:turn]]
             people = (reachable(by_name([name]).users, review=review, at=at) for name in order)
-            return next(([user.username for user in found[:1]] for found in people if found), [])
+            return next(([user.username for user in found] for found in people if found), [])
         case AddReviewers():
             able = [user for user in by_name(action.users).users if user.has_perm(DECIDE)]
             return [user.username for user in reachable(able, review=review, at=at)]
@@ -122,7 +122,7 @@ def check_coverage(*, policy: EscalationPolicy, now: datetime) -> list[str]:
         audit.record(Entry(at=now, action="escalation.uncovered", subject=subject, body=body))
         notifications.notify_tenant(
             review=None,
-            kind="escalation_coverage",
+            kind="coverage",
             subject=f"Escalation policy {policy.name}: {found[0]}",
             text="\n".join(found),
             dedup=f"escalation:coverage:{policy.pk}:{now:%Y-%m-%d}",

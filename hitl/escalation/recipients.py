@@ -63,15 +63,19 @@ def by_name(names: Iterable[str]) -> Found:
 def reviewers(review: Review | None, added: Sequence[int] = (), *, at: datetime) -> list[User]:
     """Return everybody who may decide the review then, and who was added to it."""
     if review is None:
-        return deciders()
+        return list(deciders())
     more = User.objects.filter(pk__in=list(added)) if added else ()
     return [*eligible(review, now=at), *more]
 
 
 def reachable(users: Iterable[User], *, review: Review | None, at: datetime) -> list[User]:
-    """Return each person once, or who stands in, without the inactive, the excluded and those who have voted."""
+    """Return each person and who stands in for them, once.
+
+    Without the inactive, those who must not decide the review, and those who have voted.
+    """
     there = [user for user in dict.fromkeys(users) if _is_there(user)]
-    found = [user for user in dict.fromkeys(routing.stand_ins(there, at)) if _is_there(user)]
+    both = dict.fromkeys([*there, *routing.stand_ins(there, at)])
+    found = [user for user in both if _is_there(user)]
     if review is None:
         return found
     said = have_spoken(review)

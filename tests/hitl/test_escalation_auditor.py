@@ -57,7 +57,7 @@ class TestAuditor:
         assert (findings.late, findings.repaired) == ((str(review.pk),), (str(review.pk),))
         assert (heartbeat().at, heartbeat().late) == (NOW, 1), "the heartbeat is withheld"
         assert AuditEvent.objects.filter(action="escalation.stalled").count() == 1
-        assert told == ["escalation_stalled"]
+        assert told == ["escalation"]
         tick(now=LATE)
         assert audit_escalations(now=LATE).count == 0
         assert heartbeat().at == LATE
@@ -67,7 +67,7 @@ class TestAuditor:
             Timer.objects.filter(kind=operations.KIND).delete()
             audit_escalations(now=NOW + timedelta(minutes=minute))
         assert not Timer.objects.filter(kind=operations.KIND).exists()
-        assert told == ["escalation_stalled"]
+        assert told == ["escalation"]
         assert heartbeat().at is None
 
     def test_starts_the_escalation_of_a_review_that_has_none(self, review: Review) -> None:
@@ -113,7 +113,7 @@ class TestCoverage:
         (gap,) = check_coverage(policy=policy, now=NOW)
         # A review opened at 07:30 waits for nobody: the step is taken ten seconds later.
         assert gap == "nobody on Saturday 02:00-08:00"
-        assert told == ["escalation_coverage"]
+        assert told == ["coverage"]
         assert AuditEvent.objects.get(action="escalation.uncovered").body["gaps"] == [gap]
 
     def test_tells_the_same_gap_once(self, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ class TestCoverage:
         policy = save([SCHEDULE])
         for _ in range(2):
             assert check_coverage(policy=policy, now=NOW) == ["nobody at any time"]
-        assert told == ["escalation_coverage"]
+        assert told == ["coverage"]
 
     def test_counts_who_is_called_before_the_review_expires(
         self, bob: Any, monkeypatch: pytest.MonkeyPatch

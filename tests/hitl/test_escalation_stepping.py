@@ -159,7 +159,6 @@ class TestReading:
     def test_tells_every_step_in_words(self) -> None:
         told = in_words(parse(defaults.STEPS))
         assert told == [
-            "Notify the assignee, or everybody who may decide.",
             "Wait until 50 % of the service level have passed.",
             "Notify everybody who may decide, as important.",
             "Leave the review open until it expires.",
