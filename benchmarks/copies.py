@@ -34,24 +34,25 @@ def _copy_batch(
     assert review.step_id is not None
     new_runs, new_steps, new_decisions, new_reviews = [], [], [], []
     for _ in range(count):
-        new_run, review_id = _clone(run), uuid7()
+        new_run, review_id = clone(run), uuid7()
         step_ids = {step.pk: uuid7() for step in steps}
         new_runs.append(new_run)
         new_steps += [
-            _clone(step, id=step_ids[step.pk], run=new_run, review_id=review_id if step.review_id else None)
+            clone(step, id=step_ids[step.pk], run=new_run, review_id=review_id if step.review_id else None)
             for step in steps
         ]
         new_decisions += [
-            _clone(decision, run_id=new_run.pk, step_id=step_ids[decision.step_id]) for decision in decisions
+            clone(decision, run_id=new_run.pk, step_id=step_ids[decision.step_id]) for decision in decisions
         ]
-        new_reviews.append(_clone(review, id=review_id, run_id=new_run.pk, step_id=step_ids[review.step_id]))
+        new_reviews.append(clone(review, id=review_id, run_id=new_run.pk, step_id=step_ids[review.step_id]))
     Run.objects.bulk_create(new_runs)
     Step.objects.bulk_create(new_steps)
     PolicyDecision.objects.bulk_create(new_decisions)
     Review.objects.bulk_create(new_reviews)
 
 
-def _clone(row: Row, **changes: Any) -> Row:
+def clone(row: Row, **changes: Any) -> Row:
+    """Return an unsaved copy of a row with a new key and these changes."""
     clone = copy(row)
     clone._state = copy(row._state)
     clone._state.adding = True

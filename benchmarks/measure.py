@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks import decisions, effects, fixtures, halt, http_api, machine, steps, waiting
+from benchmarks import decisions, effects, fixtures, halt, http_api, machine, steps, timers, waiting
 from benchmarks.machine import Figures
 from tenants.kernel.context import tenant_context
 
@@ -22,10 +22,22 @@ class Size:
     halted: int
     waiting: int
     waiting_real: int
+    timers: int
 
 
-FULL = Size(runs=40, decisions=400, effects=200, reads=200, halted=200, waiting=10_000, waiting_real=200)
-QUICK = Size(runs=8, decisions=100, effects=30, reads=50, halted=20, waiting=1_000, waiting_real=20)
+FULL = Size(
+    runs=40,
+    decisions=400,
+    effects=200,
+    reads=200,
+    halted=200,
+    waiting=10_000,
+    waiting_real=200,
+    timers=10_000,
+)
+QUICK = Size(
+    runs=8, decisions=100, effects=30, reads=50, halted=20, waiting=1_000, waiting_real=20, timers=1_000
+)
 
 
 def _w1(size: Size) -> Figures:
@@ -47,6 +59,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Size], Figures]]] = {
         "runs that wait for people",
         lambda size: waiting.among_many(size.waiting, real=size.waiting_real),
     ),
+    "timers": ("timers that are due at once", lambda size: timers.due_timers(size.timers)),
 }
 
 

@@ -62,6 +62,9 @@ MEANINGS = {
     "waiting.other_run_ms": "and with them",
     "waiting.approve_to_effect_p50_ms": "W2 among them, median of 200",
     "waiting.approve_to_effect_p95_ms": "95th percentile",
+    "timers.due": "timers due at once, each a step of an escalation",
+    "timers.per_s": "of them fired a second, by one worker thread",
+    "timers.tick_s": "seconds until none was left",
 }
 PEERS = {
     "countersign": "**Countersign**",

@@ -24,11 +24,13 @@ from hitl.api import (
     AssignView,
     AvailabilityView,
     ClaimView,
+    EscalationPolicyViewSet,
     GrantViewSet,
     ReleaseView,
     ReviewQueueViewSet,
     ReviewViewSet,
     ScheduleViewSet,
+    ServiceLevelViewSet,
     SubstitutionViewSet,
 )
 
@@ -50,6 +52,8 @@ work.register("hitl/grants", GrantViewSet, basename="grant")
 work.register("hitl/queues", ReviewQueueViewSet)
 work.register("hitl/schedules", ScheduleViewSet)
 work.register("hitl/substitutions", SubstitutionViewSet)
+work.register("hitl/escalation-policies", EscalationPolicyViewSet, basename="escalationpolicy")
+work.register("hitl/service-levels", ServiceLevelViewSet, basename="servicelevel")
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

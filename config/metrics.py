@@ -31,6 +31,13 @@ AGES = {
     ),
 }
 
+HEARTBEATS = {
+    "countersign_escalation_heartbeat_timestamp_seconds": (
+        "Unix time when every escalation was last found on time; older than three minutes is an alarm",
+        "SELECT extract(epoch FROM at) FROM hitl_escalationheartbeat",
+    ),
+}
+
 
 class TenantCollector(Collector):
     """Counts of one tenant's runs and reviews, taken when asked."""
@@ -52,6 +59,10 @@ class TenantCollector(Collector):
                 oldest = cursor.fetchone()[0]
                 age = (timezone.now() - oldest).total_seconds() if oldest else 0
                 yield GaugeMetricFamily(name, text, age)
+            for name, (text, query) in HEARTBEATS.items():
+                cursor.execute(query)
+                row = cursor.fetchone()
+                yield GaugeMetricFamily(name, text, float(row[0]) if row and row[0] else 0)
 
 
 class MetricsView(APIView):

@@ -45,6 +45,13 @@ GROUPS = {
         Link(title="MCP servers", icon="dns", model="agents.toolserver"),
         Link(title="Credentials", icon="key_vertical", model="agents.toolsecret"),
     ),
+    "Escalation": (
+        Link(title="Service levels", icon="timer", model="hitl.servicelevel"),
+        Link(title="Escalation policies", icon="stairs", model="hitl.escalationpolicy"),
+        Link(title="Escalations", icon="notifications_active", model="hitl.escalationstate"),
+        Link(title="Escalation events", icon="history", model="hitl.escalationevent"),
+        Link(title="Heartbeat", icon="monitor_heart", model="hitl.escalationheartbeat"),
+    ),
     "Limits": (
         Link(title="Kill switches", icon="emergency_home", model="agents.halt"),
         Link(title="Circuits", icon="electrical_services", model="agents.circuit"),

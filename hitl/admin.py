@@ -3,6 +3,15 @@
 from django.contrib import admin
 
 from hitl.desk.admin import ReviewAdmin
+from hitl.escalation import admin as escalation
+from hitl.escalation.models import (
+    EscalationEvent,
+    EscalationHeartbeat,
+    EscalationPolicy,
+    EscalationPolicyVersion,
+    EscalationState,
+    ServiceLevel,
+)
 from hitl.grants.admin import StandingGrantAdmin
 from hitl.grants.models import StandingGrant
 from hitl.reviews.models import Review
@@ -16,3 +25,9 @@ admin.site.register(ReviewerProfile, routing.ReviewerProfileAdmin)
 admin.site.register(Schedule, routing.ScheduleAdmin)
 admin.site.register(ScheduleOverride, routing.ScheduleOverrideAdmin)
 admin.site.register(Substitution, routing.SubstitutionAdmin)
+admin.site.register(ServiceLevel, escalation.ServiceLevelAdmin)
+admin.site.register(EscalationPolicy, escalation.EscalationPolicyAdmin)
+admin.site.register(EscalationPolicyVersion, escalation.EscalationPolicyVersionAdmin)
+admin.site.register(EscalationState, escalation.EscalationStateAdmin)
+admin.site.register(EscalationEvent, escalation.EscalationEventAdmin)
+admin.site.register(EscalationHeartbeat, escalation.EscalationHeartbeatAdmin)

@@ -1,5 +1,9 @@
 """Index of this app's API."""
 
+from hitl.escalation.api import (
+    EscalationPolicyViewSet,
+    ServiceLevelViewSet,
+)
 from hitl.grants.api import (
     GrantViewSet,
 )
@@ -20,10 +24,12 @@ __all__ = [
     "AssignView",
     "AvailabilityView",
     "ClaimView",
+    "EscalationPolicyViewSet",
     "GrantViewSet",
     "ReleaseView",
     "ReviewQueueViewSet",
     "ReviewViewSet",
     "ScheduleViewSet",
+    "ServiceLevelViewSet",
     "SubstitutionViewSet",
 ]

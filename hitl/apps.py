@@ -42,3 +42,32 @@ class HitlConfig(AppConfig):
         )
         grants.listen()
         connect_routing()
+        _escalation()
+
+
+def _escalation() -> None:
+    """Start, follow and stop escalations with their reviews."""
+    from auditlog.registry import auditlog
+
+    from governance.access import roles
+    from hitl.escalation import operations as escalation
+    from hitl.escalation.models import EscalationPolicy, EscalationPolicyVersion, ServiceLevel
+    from hitl.reviews.signals import review_changed, review_decided, review_opened
+    from tenants.timers.registry import TIMERS
+
+    escalations = ["escalationpolicy", "escalationpolicyversion", "escalationstate", "escalationevent"]
+    see = [f"hitl.view_{name}" for name in (*escalations, "escalationheartbeat", "servicelevel")]
+    configured = ("escalationpolicy", "servicelevel")
+    configure = [f"hitl.{verb}_{name}" for name in configured for verb in ("add", "change")]
+    steer = ["hitl.steer_escalation"]
+    roles.grant(
+        admin=[*see, *configure, *steer], operator=[*see, *steer], reviewer=see, viewer=see, auditor=see
+    )
+    review_opened.connect(escalation.on_review_opened, dispatch_uid="escalation.review_opened")
+    review_changed.connect(escalation.on_review_changed, dispatch_uid="escalation.review_changed")
+    review_decided.connect(escalation.on_review_decided, dispatch_uid="escalation.review_decided")
+    TIMERS.add("review.escalate", "hitl.escalation.waking:on_timer")
+    TIMERS.add("review.sla", "hitl.escalation.levels:on_timer")
+    auditlog.register(EscalationPolicy, exclude_fields=["coverage", "coverage_at"])
+    for model in (EscalationPolicyVersion, ServiceLevel):
+        auditlog.register(model)

@@ -3,6 +3,15 @@
 from hitl.desk.models import (
     ReviewerPreferences,
 )
+from hitl.escalation.models import (
+    EscalationEvent,
+    EscalationHeartbeat,
+    EscalationPolicy,
+    EscalationPolicyVersion,
+    EscalationState,
+    RoundRobinPointer,
+    ServiceLevel,
+)
 from hitl.grants.models import (
     GrantUse,
     StandingGrant,
@@ -26,6 +35,11 @@ from hitl.routing.models import (
 )
 
 __all__ = [
+    "EscalationEvent",
+    "EscalationHeartbeat",
+    "EscalationPolicy",
+    "EscalationPolicyVersion",
+    "EscalationState",
     "GrantUse",
     "QueuePointer",
     "Review",
@@ -37,8 +51,10 @@ __all__ = [
     "ReviewerPreferences",
     "ReviewerProfile",
     "Rotation",
+    "RoundRobinPointer",
     "Schedule",
     "ScheduleOverride",
+    "ServiceLevel",
     "StandingGrant",
     "Substitution",
     "Vote",

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from celery.schedules import crontab
 
 from config import env as _env
 
@@ -107,6 +108,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-runs": {"task": "agents.sweep_runs", "schedule": 3.0},
     "expire-reviews": {"task": "hitl.expire_reviews", "schedule": 10.0},
     "recheck-reviews": {"task": "hitl.recheck_reviews", "schedule": 60.0},
+    "tick": {"task": "tenants.tick", "schedule": 2.0},
+    "watch-escalations": {"task": "hitl.watch_escalations", "schedule": 60.0},
+    "check-coverage": {"task": "hitl.check_coverage", "schedule": crontab(hour=1, minute=30)},
 }
 
 MIDDLEWARE = [

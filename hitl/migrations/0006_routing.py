@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ("hitl", "0004_decisions_of_record"),
+        ("hitl", "0005_escalation"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

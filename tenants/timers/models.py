@@ -14,6 +14,9 @@ class Timer(models.Model):
     object_id = models.UUIDField()
     due_at = models.DateTimeField(db_index=True)
     generation = models.PositiveIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="In a row; each postpones it longer."
+    )
 
     class Meta:
         constraints = [

@@ -11,7 +11,7 @@ _SET = """
 INSERT INTO public.tenants_timer (schema, kind, object_id, due_at, generation)
 VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (schema, kind, object_id) DO UPDATE
-SET due_at = excluded.due_at, generation = excluded.generation
+SET due_at = excluded.due_at, generation = excluded.generation, failures = 0
 """
 
 

@@ -15,6 +15,7 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.models import StandingGrant
 from hitl.grants.types import GrantRequest
@@ -25,6 +26,7 @@ from hitl.routing.models import ReviewQueue, Schedule
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
+from tests.hitl import escalation_policies as escalation
 
 EVERYBODY = frozenset({"alice", "bob", "oscar", "vera", "audrey", "charlie", "anonymous"})
 SIGNED_IN = EVERYBODY - {"anonymous"}
@@ -75,6 +77,15 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET hitl/queue": READERS,
     "POST hitl/escalate": READERS,
     "GET hitl/queue/{pk}": READERS,
+    "GET hitl/escalation-policies": READERS,
+    "GET hitl/escalation-policies/{pk}": READERS,
+    "POST hitl/escalation-policies": frozenset({"alice"}),
+    "PATCH hitl/escalation-policies/{pk}": frozenset({"alice"}),
+    "POST hitl/escalation-policies/{pk}/dry-run": READERS,
+    "GET hitl/service-levels": READERS,
+    "GET hitl/service-levels/{pk}": READERS,
+    "POST hitl/service-levels": frozenset({"alice"}),
+    "PATCH hitl/service-levels/{pk}": frozenset({"alice"}),
     "POST hitl/queue/{pk}/respond": frozenset({"bob"}),
     "POST hitl/queue/{pk}/revoke": frozenset({"bob"}),
     "POST hitl/queue/{pk}/messages": frozenset({"alice", "bob", "oscar"}),
@@ -131,6 +142,10 @@ BODIES: dict[str, Any] = {
         "ends_at": "2100-01-01T00:00:00Z",
         "reason": "holidays",
     },
+    "POST hitl/escalation-policies": {"name": "Another", "steps": [{"step": "webhook"}]},
+    "PATCH hitl/escalation-policies/{pk}": {"enabled": False},
+    "POST hitl/service-levels": {"priority": "low", "respond_within_s": 600},
+    "PATCH hitl/service-levels/{pk}": {"respond_within_s": 600},
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
     "POST hitl/grants": {"review": "{review}", "scope": "exact_args", "reason": "broken in transit"},
@@ -175,14 +190,15 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids |= {"hitl/queues": ReviewQueue.objects.get().pk, "hitl/schedules": Schedule.objects.get().pk}
     Review.objects.update(assigned_to=person("bob"))
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
+    policy = escalation.save([escalation.EVERYBODY], now=now)
+    level = ServiceLevel.objects.create(priority="high", respond_within_s=60)
+    ids |= {"hitl/escalation-policies": policy.pk, "hitl/service-levels": level.pk}
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
-        pk = grant.pk if path.startswith("hitl/grants") else ids.get(path.partition("/")[0])
-        url = PREFIX + path.format(pk=pk, name=name)
-        about = "/".join(path.split("/")[:2])
-        url = PREFIX + path.format(pk=ids.get(about) or ids.get(path.partition("/")[0]), name=name)
+        about = grant.pk if path.startswith("hitl/grants") else ids.get("/".join(path.split("/")[:2]))
+        url = PREFIX + path.format(pk=about or ids.get(path.partition("/")[0]), name=name)
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
             from governance.audit.models import AuditEvent

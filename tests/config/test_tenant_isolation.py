@@ -22,6 +22,7 @@ from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.models import PolicyDecision
+from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.types import GrantRequest
 from hitl.reviews import operations as reviews
@@ -31,6 +32,7 @@ from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, Schedule
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
+from tests.hitl import escalation_policies as escalation
 
 GLOBEX = "globex.localhost"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -46,6 +48,8 @@ MODEL_OF_API = {
     "runs": "run",
     "hitl": "review",
     "hitl/grants": "standinggrant",
+    "hitl/escalation-policies": "escalationpolicy",
+    "hitl/service-levels": "servicelevel",
     "governance": "auditevent",
     "tools": "tool",
     "kill-switches": "halt",
@@ -59,6 +63,8 @@ MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", 
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},
     "review-respond": {"decision": "approve"},
+    "escalationpolicy-detail": {"enabled": False},
+    "servicelevel-detail": {"respond_within_s": 60},
     "agent-detail": {"config": {}},
     "tool-detail": {"enabled": False},
     "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
@@ -90,7 +96,14 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     LogEntry.objects.create(
         pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
     )
+    policy = escalation.save([escalation.EVERYBODY], name="only-at-acme", now=now)
     return {
+        "escalationpolicy": str(policy.pk),
+        "escalationpolicyversion": str(policy.current.pk),
+        "escalationstate": str(EscalationState.objects.get(review=review).pk),
+        "escalationevent": str(EscalationEvent.objects.latest("id").pk),
+        "escalationheartbeat": str(EscalationHeartbeat.objects.create(checked_at=now).pk),
+        "servicelevel": str(ServiceLevel.objects.create(priority="high", respond_within_s=60).pk),
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
@@ -227,6 +240,8 @@ class TestLists:
             "tools?page_size=200",
             "hitl/queue",
             "hitl/grants",
+            "hitl/escalation-policies",
+            "hitl/service-levels",
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",

@@ -1,0 +1,1 @@
+"""Service levels, and who is called when nobody decides."""
