@@ -236,11 +236,13 @@ def request(
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
     json: Any = None,
+    content: bytes | None = None,
     max_bytes: int = MAX_RESPONSE_BYTES,
     resolver: Resolve = resolve,
 ) -> Answer:
     """Send one request and return the whole answer, whatever its status; redirects are answers too.
 
+    `content` is sent byte for byte, for what is signed; `json` is written out.
     `timeout_s` limits everything together, so that an answer that trickles in ends as well. Raises an
     OutboundError whose `sent` says whether the other side may have acted.
     """
@@ -253,7 +255,9 @@ def request(
                 asyncio.timeout(timeout_s),
                 client(timeout_s=timeout_s, headers=headers, max_bytes=max_bytes, resolver=resolver) as http,
             ):
-                response = await http.request(method, url, json=json, extensions={"trace": sending.watch})
+                response = await http.request(
+                    method, url, json=json, content=content, extensions={"trace": sending.watch}
+                )
                 return Answer(status=response.status_code, headers=response.headers, body=response.content)
         except (OutboundError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             raise translated(error, sent=sending.begun) from error
