@@ -19,7 +19,7 @@ from agents.api import (
     ToolViewSet,
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
-from hitl.api import ReviewViewSet
+from hitl.api import EndpointViewSet, NotificationViewSet, ReviewViewSet
 
 evidence = SimpleRouter(trailing_slash=False)
 evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
@@ -35,6 +35,8 @@ work.register("tools", ToolViewSet)
 work.register("circuits", CircuitViewSet)
 work.register("kill-switches", KillSwitchViewSet, basename="kill-switch")
 work.register("hitl/queue", ReviewViewSet, basename="review")
+work.register("hitl/notifications", NotificationViewSet, basename="notification")
+work.register("hitl/endpoints", EndpointViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

@@ -2,7 +2,11 @@
 
 from django.contrib import admin
 
+from hitl.notifications.admin import EndpointAdmin, NotificationAdmin
+from hitl.notifications.models import Endpoint, Notification
 from hitl.reviews.admin import ReviewAdmin
 from hitl.reviews.models import Review
 
 admin.site.register(Review, ReviewAdmin)
+admin.site.register(Endpoint, EndpointAdmin)
+admin.site.register(Notification, NotificationAdmin)

@@ -16,6 +16,9 @@ class HitlConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from governance.access import roles
+        from hitl.notifications import listeners
+        from hitl.notifications.models import Contact, Endpoint, NotificationRule
+        from hitl.reviews import signals
         from hitl.reviews.models import ReviewPlan, ReviewTier
         from tenants.timers.registry import TIMERS
 
@@ -29,5 +32,20 @@ class HitlConfig(AppConfig):
         )
         for model in (ReviewPlan, ReviewTier):
             auditlog.register(model)
+        endpoints = [f"hitl.{verb}_endpoint" for verb in ("view", "add", "change")]
+        roles.grant(admin=[*endpoints, "hitl.view_notification", "hitl.change_notification"])
+        roles.grant(operator=["hitl.view_endpoint"], auditor=["hitl.view_endpoint", "hitl.view_notification"])
+        auditlog.register(Endpoint, exclude_fields=["ciphertext", "key_version"])
+        auditlog.register(
+            Contact, mask_fields=["address"], exclude_fields=["nonce", "code_tries", "failures"]
+        )
+        auditlog.register(NotificationRule)
         TIMERS.add("review.expire", "hitl.reviews.deadlines:on_expiry")
         TIMERS.add("review.veto", "hitl.reviews.deadlines:on_veto_end")
+        TIMERS.add("notification", "hitl.notifications.operations:on_timer")
+        signals.review_opened.connect(listeners.on_opened, dispatch_uid="notifications.opened")
+        signals.review_changed.connect(listeners.on_changed, dispatch_uid="notifications.changed")
+        signals.review_decided.connect(listeners.on_decided, dispatch_uid="notifications.decided")
+        signals.review_unsatisfiable.connect(
+            listeners.on_unsatisfiable, dispatch_uid="notifications.unsatisfiable"
+        )

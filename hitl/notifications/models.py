@@ -95,7 +95,8 @@ class Contact(Identified):
     @property
     def is_usable(self) -> bool:
         """Tell whether messages go there."""
-        return self.verified_at is not None and self.disabled_at is None
+        works = self.endpoint is None or self.endpoint.enabled
+        return works and self.verified_at is not None and self.disabled_at is None
 
 
 class NotificationRule(Identified):
@@ -130,9 +131,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Return what may be sent now: waiting and due, or claimed by a sender that is lost."""
         return self.filter(status__in=[Status.PENDING, Status.SENDING], next_at__lte=now)
 
-    def inbox_of(self, user: object) -> "NotificationQuerySet":
+    def inbox_of(self, user: int | None) -> "NotificationQuerySet":
         """Return what is in the inbox of a person, latest first."""
-        return self.filter(recipient=user, channel=IN_APP, status__in=SHOWN).order_by("-sent_at", "-id")
+        return self.filter(recipient_id=user, channel=IN_APP, status__in=SHOWN).order_by("-sent_at", "-id")
 
     def unread(self) -> "NotificationQuerySet":
         """Return what was not read."""

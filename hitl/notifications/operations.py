@@ -19,8 +19,7 @@ from hitl.notifications.models import Endpoint, Notification
 from hitl.notifications.recipients import Way, ways
 from hitl.notifications.registry import CHANNELS, IN_APP
 from hitl.notifications.types import Importance, Kind, Status
-from hitl.reviews import eligibility
-from hitl.reviews import operations as reviews
+from hitl.reviews import attention, eligibility
 from hitl.reviews.models import Review
 from tenants.kernel import live, tasks
 from tenants.kernel.errors import StaleTransition
@@ -33,6 +32,8 @@ MANAGE = "hitl.change_endpoint"
 RING_AFTER = timedelta(seconds=15)
 """How long the doorbell of a commit has before the timer rings as well."""
 RING_AGAIN = timedelta(seconds=30)
+UNCAPPED = (Kind.CONTACT_CODE,)
+"""Kinds that a person asked for at this moment; they count for no cap."""
 BACKEND = "governance.access.backends.PeopleBackend"
 
 
@@ -95,7 +96,14 @@ def notify_tenant(
 
     Returns how many rows it made.
     """
-    message = {"review": review, "kind": kind, "subject": subject, "text": text, "dedup": dedup, "now": now}
+    message: dict[str, Any] = {
+        "review": review,
+        "kind": kind,
+        "subject": subject,
+        "text": text,
+        "dedup": dedup,
+        "now": now,
+    }
     if _subscribed(kind, Importance.IMPORTANT):
         return to_endpoints(importance=Importance.IMPORTANT, asks=review is not None, **message)
     return tell(recipients=managers(), importance=Importance.IMPORTANT, inbox_only=True, **message)
@@ -107,9 +115,7 @@ def to_endpoints(
     now: datetime, asks: bool = False,
 ) -> int:  # fmt: skip
     """Put a message to every endpoint that wants its kind into the outbox; return how many rows it made."""
-    values = _values(
-        review, kind=kind, importance=importance, subject=subject, text=text, now=now, asks=asks
-    )
+    values = _values(review, kind=kind, importance=importance, subject=subject, text=text, now=now, asks=asks)
     rows = [
         Notification(key=_key(dedup, endpoint.pk), endpoint=endpoint, channel=endpoint.channel, **values)
         for endpoint in _subscribed(kind, importance)
@@ -209,9 +215,7 @@ def _insert(rows: list[Notification], *, now: datetime) -> int:
         if row.channel == IN_APP and row.next_at <= now:
             row.status, row.sent_at = Status.SENT, now
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    made = set(
-        Notification.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True)
-    )
+    made = set(Notification.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
     new = [row for row in rows if row.pk in made]
     for row in new:
         if row.status == Status.PENDING:
@@ -230,7 +234,7 @@ def arrived(rows: Iterable[Notification], *, now: datetime) -> None:
             live.publish_on_commit("inbox", row.recipient_id)
     presented = sorted({row.review_id for row in shown if row.asks and row.review_id})
     if presented:
-        reviews.mark_presented(presented, now)
+        attention.mark_presented(review_ids=presented, now=now)
 
 
 def on_timer(object_id: UUID, generation: int, now: datetime) -> datetime | None:
@@ -279,7 +283,9 @@ def _resolve(asking: QuerySet[Notification], *, now: datetime) -> None:
         if not CHANNELS.get(row.channel).resolves:
             continue
         payload = {**row.payload, "resolves": True}
-        copied = {name: getattr(row, name) for name in ("endpoint", "channel", "review_id", "subject", "path")}
+        copied = {
+            name: getattr(row, name) for name in ("endpoint", "channel", "review_id", "subject", "path")
+        }
         rows.append(
             Notification(
                 key=_key("resolve", row.pk),
@@ -330,3 +336,24 @@ def unsent_of_voters(review: Review) -> QuerySet[Notification]:
     voters = review.votes.filter(digest=review.digest).values("reviewer")
     waiting = Notification.objects.filter(review_id=review.pk, asks=True, status=Status.PENDING)
     return waiting.filter(Q(recipient__in=voters))
+
+
+def say_undelivered(row: Notification, *, now: datetime) -> None:
+    """Put what reached a person in no other way into their inbox."""
+    if row.recipient is None or row.kind in UNCAPPED:
+        return
+    same = Notification.objects.filter(
+        recipient=row.recipient, channel=IN_APP, review_id=row.review_id, kind=row.kind, subject=row.subject
+    )
+    if same.exists():
+        return
+    tell(
+        recipients=[row.recipient],
+        review=Review.objects.filter(pk=row.review_id).first() if row.review_id else None,
+        kind=Kind.NOT_DELIVERED,
+        subject=row.subject,
+        text=f"This could not be sent by {CHANNELS.get(row.channel).label}: {row.last_error}",
+        dedup=f"undelivered:{row.pk}",
+        now=now,
+        inbox_only=True,
+    )

@@ -29,7 +29,7 @@ def ways(users: Iterable[Any], importance: Importance) -> dict[int, list[Way]]:
     people = list(users)
     rules = NotificationRule.objects.filter(user__in=people, importance=importance)
     by_user: dict[int, list[NotificationRule]] = {user.pk: [] for user in people}
-    for rule in rules.select_related("contact").order_by("position"):
+    for rule in rules.select_related("contact__endpoint").order_by("position"):
         by_user[rule.user_id].append(rule)
     contacts = Contact.objects.filter(
         user__in=people, channel=EMAIL, verified_at__isnull=False, disabled_at=None

@@ -15,10 +15,58 @@ from hitl.notifications.pace import CHAT_S
 from hitl.notifications.types import Message, Target
 
 FIXED = frozenset(
-    """46elks atalk bulksms chanify clickatell clicksend d7sms dingtalk discord feishu flock gchat groupme
-    guilded ifttt join kook lark line msg91 msgbird nexmo opsgenie pagertree pbul plivo pover prowl
-    psafers push pushed pushme pushy qq revolt schan seven signl4 spike spush tgram threema twilio
-    viber voipms vonage webex wecombot wxpusher wxteams""".split()
+    {
+        "46elks",
+        "atalk",
+        "bulksms",
+        "chanify",
+        "clickatell",
+        "clicksend",
+        "d7sms",
+        "dingtalk",
+        "discord",
+        "feishu",
+        "flock",
+        "gchat",
+        "groupme",
+        "guilded",
+        "ifttt",
+        "join",
+        "kook",
+        "lark",
+        "line",
+        "msg91",
+        "msgbird",
+        "nexmo",
+        "opsgenie",
+        "pagertree",
+        "pbul",
+        "plivo",
+        "pover",
+        "prowl",
+        "psafers",
+        "push",
+        "pushed",
+        "pushme",
+        "pushy",
+        "qq",
+        "revolt",
+        "schan",
+        "seven",
+        "signl4",
+        "spike",
+        "spush",
+        "tgram",
+        "threema",
+        "twilio",
+        "viber",
+        "voipms",
+        "vonage",
+        "webex",
+        "wecombot",
+        "wxpusher",
+        "wxteams",
+    }
 )
 """Schemas whose host stands in Apprise's code. A test asks Apprise about each."""
 REFUSED_OPTIONS = frozenset({"verify", "redirect", "rto", "cto", "store", "emojis"})

@@ -52,9 +52,7 @@ class Slack(Channel):
             secret=True,
             required=False,
         ),
-        Setting(
-            name="api_url", label="API", help="GovSlack has another one.", default=API, is_url=True
-        ),
+        Setting(name="api_url", label="API", help="GovSlack has another one.", default=API, is_url=True),
     )
     schedule = CHAT_S
 
