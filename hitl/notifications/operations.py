@@ -303,7 +303,7 @@ def _resolve(asking: QuerySet[Notification], *, now: datetime) -> None:
 @transaction.atomic
 def mark_read(*, user: User, now: datetime, notification_id: UUID | str | None = None) -> int:
     """Mark one message in a person's own inbox as read, or all; return how many were unread."""
-    mine = Notification.objects.inbox_of(user).unread()
+    mine = Notification.objects.inbox_of(user.pk).unread()
     if notification_id is not None:
         mine = mine.filter(pk=notification_id)
     changed = mine.order_by().update(read_at=now)
