@@ -47,7 +47,6 @@ FIXED = frozenset(
         "psafers",
         "push",
         "pushed",
-        "pushme",
         "pushy",
         "qq",
         "revolt",
