@@ -114,11 +114,15 @@ def to_endpoints(
     *, review: Review | None, kind: str, importance: Importance, subject: str, text: str, dedup: str,
     now: datetime, asks: bool = False,
 ) -> int:  # fmt: skip
-    """Put a message to every endpoint that wants its kind into the outbox; return how many rows it made."""
+    """Put a message to every endpoint that wants its kind into the outbox; return how many rows it made.
+
+    News of a review that asks for nothing opens no incident.
+    """
     values = _values(review, kind=kind, importance=importance, subject=subject, text=text, now=now, asks=asks)
     rows = [
         Notification(key=_key(dedup, endpoint.pk), endpoint=endpoint, channel=endpoint.channel, **values)
         for endpoint in _subscribed(kind, importance)
+        if asks or review is None or not CHANNELS.get(endpoint.channel).resolves
     ]
     return _insert(rows, now=now)
 

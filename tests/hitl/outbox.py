@@ -26,9 +26,9 @@ HOSTILE = [
 ]
 
 
-def endpoint(channel: str, by: Any, name: str = "", **config: str) -> Endpoint:
-    """Save an endpoint of the channel."""
-    row = Endpoint(name=name or f"Our {channel}", channel=channel)
+def endpoint(kind: str, by: Any, name: str = "", **config: str) -> Endpoint:
+    """Save an endpoint of a channel."""
+    row = Endpoint(name=name or f"Our {kind}", channel=kind)
     return endpoints.save_endpoint(endpoint=row, config=config, by=by, now=NOW)
 
 
