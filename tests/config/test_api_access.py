@@ -15,12 +15,15 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from hitl.notifications import operations as notifications
+from hitl.notifications.models import Notification
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import ReviewRequest
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
+from tests.hitl.outbox import endpoint
 
 EVERYBODY = frozenset({"alice", "bob", "oscar", "vera", "audrey", "charlie", "anonymous"})
 SIGNED_IN = EVERYBODY - {"anonymous"}
@@ -74,6 +77,12 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST hitl/queue/{pk}/revoke": frozenset({"bob"}),
     "POST hitl/queue/{pk}/messages": frozenset({"alice", "bob", "oscar"}),
     "POST hitl/queue/{pk}/viewed": READERS,
+    "GET hitl/notifications": SIGNED_IN,
+    "POST hitl/notifications/{pk}/read": SIGNED_IN,
+    "GET hitl/endpoints": frozenset({"alice", "oscar", "audrey"}),
+    "GET hitl/endpoints/{pk}": frozenset({"alice", "oscar", "audrey"}),
+    "POST hitl/endpoints": frozenset({"alice"}),
+    "PATCH hitl/endpoints/{pk}": frozenset({"alice"}),
 }
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
@@ -97,6 +106,8 @@ BODIES: dict[str, Any] = {
     "POST hitl/queue/{pk}/respond": {"decision": "approve"},
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
+    "POST hitl/endpoints": {"name": "Team", "channel": "email", "config": {"to": "team@example.com"}},
+    "PATCH hitl/endpoints/{pk}": {"importance": "important"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -134,11 +145,15 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
     ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
+    ids["hitl/endpoints"] = endpoint("email", person("alice"), to="team@example.com").pk
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
-        url = PREFIX + path.format(pk=ids.get(path.partition("/")[0]), name=name)
+        if who != "anonymous":
+            ids["hitl/notifications"] = inbox_item(person(who))
+        named = ids.get("/".join(path.split("/")[:2])) or ids.get(path.partition("/")[0])
+        url = PREFIX + path.format(pk=named, name=name)
         client = client_of(None if who == "anonymous" else person(who))
         if endpoint == "GET governance/audit/{pk}":
             from governance.audit.models import AuditEvent
@@ -151,6 +166,13 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
         return client.generic(method, url, *_body(endpoint))
 
     return go
+
+
+def inbox_item(user: Any) -> Any:
+    """Put a message into somebody's inbox; return its id."""
+    about = {"kind": "test", "subject": "Look", "text": "", "dedup": "look", "now": timezone.now()}
+    notifications.tell(recipients=[user], review=None, inbox_only=True, **about)
+    return Notification.objects.filter(recipient=user, kind="test").values_list("pk", flat=True).get()
 
 
 def _body(endpoint: str) -> tuple[str, str]:

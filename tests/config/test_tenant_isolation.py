@@ -22,12 +22,15 @@ from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.models import PolicyDecision
+from hitl.notifications import operations as notifications
+from hitl.notifications.models import Notification
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import ReviewRequest
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
+from tests.hitl.outbox import endpoint
 
 GLOBEX = "globex.localhost"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -46,6 +49,8 @@ MODEL_OF_API = {
     "tools": "tool",
     "kill-switches": "halt",
     "circuits": "circuit",
+    "hitl/notifications": "notification",
+    "hitl/endpoints": "endpoint",
     "tools/servers": "toolserver",
     "tools/secrets": "toolsecret",
 }
@@ -57,6 +62,7 @@ BODIES = {
     "tool-detail": {"enabled": False},
     "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
     "toolsecret-detail": {"value": "long-enough"},
+    "endpoint-detail": {"importance": "important"},
 }
 Ids = dict[str, str]
 
@@ -80,7 +86,11 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     LogEntry.objects.create(
         pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
     )
+    about = {"kind": "test", "subject": "only-at-acme", "text": "", "dedup": "look", "now": now}
+    notifications.tell(recipients=[alice], review=None, inbox_only=True, **about)
     return {
+        "notification": str(Notification.objects.get(kind="test").pk),
+        "endpoint": str(endpoint("email", alice, "only-at-acme", to="only-at-acme@example.com").pk),
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
@@ -194,6 +204,8 @@ class TestLists:
             "sessions",
             "tools?page_size=200",
             "hitl/queue",
+            "hitl/notifications",
+            "hitl/endpoints",
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",
