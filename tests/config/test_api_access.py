@@ -23,7 +23,7 @@ from hitl.reviews.types import ReviewRequest
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
-from tests.hitl.outbox import endpoint
+from tests.hitl import outbox
 
 EVERYBODY = frozenset({"alice", "bob", "oscar", "vera", "audrey", "charlie", "anonymous"})
 SIGNED_IN = EVERYBODY - {"anonymous"}
@@ -145,7 +145,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids = {"agents": agent.pk, "runs": run.pk, "hitl": review.pk, "governance": event, "tools": mcp_server.pk}
     ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
-    ids["hitl/endpoints"] = endpoint("email", person("alice"), to="team@example.com").pk
+    ids["hitl/endpoints"] = outbox.endpoint("email", person("alice"), to="team@example.com").pk
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")

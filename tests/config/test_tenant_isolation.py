@@ -30,7 +30,7 @@ from hitl.reviews.types import ReviewRequest
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
-from tests.hitl.outbox import endpoint
+from tests.hitl import outbox
 
 GLOBEX = "globex.localhost"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -90,7 +90,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     notifications.tell(recipients=[alice], review=None, inbox_only=True, **about)
     return {
         "notification": str(Notification.objects.get(kind="test").pk),
-        "endpoint": str(endpoint("email", alice, "only-at-acme", to="only-at-acme@example.com").pk),
+        "endpoint": str(outbox.endpoint("email", alice, "only-at-acme", to="only-at-acme@example.com").pk),
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
