@@ -170,7 +170,13 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
 
 def inbox_item(user: Any) -> Any:
     """Put a message into somebody's inbox; return its id."""
-    about = {"kind": "test", "subject": "Look", "text": "", "dedup": "look", "now": timezone.now()}
+    about: dict[str, Any] = {
+        "kind": "test",
+        "subject": "Look",
+        "text": "",
+        "dedup": "look",
+        "now": timezone.now(),
+    }
     notifications.tell(recipients=[user], review=None, inbox_only=True, **about)
     return Notification.objects.filter(recipient=user, kind="test").values_list("pk", flat=True).get()
 

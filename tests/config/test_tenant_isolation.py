@@ -86,7 +86,13 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     LogEntry.objects.create(
         pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
     )
-    about = {"kind": "test", "subject": "only-at-acme", "text": "", "dedup": "look", "now": now}
+    about: dict[str, Any] = {
+        "kind": "test",
+        "subject": "only-at-acme",
+        "text": "",
+        "dedup": "look",
+        "now": now,
+    }
     notifications.tell(recipients=[alice], review=None, inbox_only=True, **about)
     return {
         "notification": str(Notification.objects.get(kind="test").pk),

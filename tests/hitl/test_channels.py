@@ -419,7 +419,8 @@ class TestApprise:
     def test_allows_only_services_whose_url_has_no_host(self, schema: str) -> None:
         from apprise.manager_plugins import NotificationManager
 
-        plugin: Any = NotificationManager()[schema]
+        manager: Any = NotificationManager
+        plugin = manager()[schema]
         assert plugin.enabled
         for template in plugin.templates:
             assert not {"{host}", "{hostname}", "{port}"} & set(

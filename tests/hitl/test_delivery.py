@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 
 from hitl.notifications import contacts, delivery, endpoints, operations
+from hitl.notifications.base import SendFailed
 from hitl.notifications.models import Contact, Endpoint, Notification
 from hitl.notifications.types import Status
 from hitl.reviews.models import Review
@@ -306,7 +307,7 @@ class TestCrashes:
         broadcast()
         slow = delivery.claim(now=NOW)
         deliver(NOW + delivery.LEASE)
-        delivery.record_failure(slow, delivery.SendFailed("too late"), now=NOW + LATER)
+        delivery.record_failure(slow, SendFailed("too late"), now=NOW + LATER)
         delivery.record_success(slow, "", now=NOW + LATER)
         [row] = rows(endpoint=hook)
         assert (row.status, row.sent_at) == (Status.SENT, NOW + delivery.LEASE)

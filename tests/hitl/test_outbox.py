@@ -9,10 +9,11 @@ from django.utils import timezone
 from governance.access.models import User
 from hitl.notifications import contacts, operations
 from hitl.notifications.models import Notification
-from hitl.notifications.types import Status
+from hitl.notifications.types import Importance, Status
 from hitl.reviews import attention
 from hitl.reviews.models import Review
 from tenants.kernel.context import require_schema
+from tenants.kernel.errors import InvalidInput
 from tenants.timers.models import Timer
 from tests.governance.samples import NOW
 from tests.hitl.outbox import contact, endpoint, rows, rule, statuses
@@ -106,9 +107,9 @@ class TestRules:
 
     def test_of_others_cannot_be_used(self, bob: Any, rita: Any) -> None:
         ritas = contact(rita, "email", "rita@example.com")
-        with pytest.raises(contacts.InvalidInput):
+        with pytest.raises(InvalidInput):
             contacts.save_rules(
-                user=bob, importance=contacts.Importance.DEFAULT, now=NOW,
+                user=bob, importance=Importance.DEFAULT, now=NOW,
                 rules=[contacts.Rule(contact_id=ritas.pk, wait_s=0)],
             )  # fmt: skip
 
