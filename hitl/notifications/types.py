@@ -18,7 +18,6 @@ class Kind(StrEnum):
     """What notifications are about, as far as the platform itself sends them."""
 
     REVIEW_OPENED = "review_opened"
-    REVIEW_CHANGED = "review_changed"
     REVIEW_QUESTION = "review_question"
     REVIEW_ANSWER = "review_answer"
     REVIEW_DECIDED = "review_decided"
