@@ -148,7 +148,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
                 "importance": importance.value,
                 "steps": _steps([r for r in rules if r.importance == importance]),
             }
-            for importance in Importance
+            for importance in reversed(Importance)
         ],
         "max_wait": MAX_WAIT_S // MINUTE,
         "posted": request.POST if request.method == "POST" else {},
