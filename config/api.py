@@ -24,8 +24,10 @@ from hitl.api import (
     AssignView,
     AvailabilityView,
     ClaimView,
+    EndpointViewSet,
     EscalationPolicyViewSet,
     GrantViewSet,
+    NotificationViewSet,
     ReleaseView,
     ReviewQueueViewSet,
     ReviewViewSet,
@@ -54,6 +56,8 @@ work.register("hitl/schedules", ScheduleViewSet)
 work.register("hitl/substitutions", SubstitutionViewSet)
 work.register("hitl/escalation-policies", EscalationPolicyViewSet, basename="escalationpolicy")
 work.register("hitl/service-levels", ServiceLevelViewSet, basename="servicelevel")
+work.register("hitl/notifications", NotificationViewSet, basename="notification")
+work.register("hitl/endpoints", EndpointViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

@@ -1,8 +1,9 @@
 """Read the environment once, typed; a missing or malformed variable is one clear error."""
 
+import re
 from base64 import b64decode
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -31,6 +32,17 @@ class Env(BaseSettings):
     openai_model: str = "gpt-4.1-mini"
     model_timeout_s: float = 60.0
     tenant_max_runs: int = Field(default=0, ge=0)
+    tenant_url: str = ""
+    email_backend: str = ""
+    email_host: str = "localhost"
+    email_port: int = Field(default=25, ge=1, le=65535)
+    email_host_user: str = ""
+    email_host_password: SecretStr = SecretStr("")
+    email_use_tls: bool = False
+    email_use_ssl: bool = False
+    email_file_path: str = ""
+    default_from_email: str = ""
+    anymail: dict[str, Any] = Field(default={}, repr=False)
     log_level: str = "INFO"
 
     @field_validator("allowed_hosts", "outbound_allowed_cidrs", mode="before")
@@ -46,6 +58,14 @@ class Env(BaseSettings):
     def check_networks(cls, value: list[str]) -> list[str]:
         """Refuse what is no network; a typo must not open more than was meant."""
         networks(value)
+        return value
+
+    @field_validator("tenant_url")
+    @classmethod
+    def check_tenant_url(cls, value: str) -> str:
+        """Refuse an address that is not the tenant's own: links in messages begin with it."""
+        if value and not re.fullmatch(r"https?://\{host\}(:[0-9]+)?/?", value):
+            raise ValueError("must be http:// or https://, then {host}, and a port if need be")
         return value
 
     @field_validator("encryption_key")

@@ -57,6 +57,10 @@ GROUPS = {
         Link(title="Circuits", icon="electrical_services", model="agents.circuit"),
         Link(title="Concurrency caps", icon="speed", model="agents.concurrencycap"),
     ),
+    "Notifications": (
+        Link(title="Endpoints", icon="campaign", model="hitl.endpoint"),
+        Link(title="Outbox", icon="outbox", model="hitl.notification"),
+    ),
     "Audit": (
         Link(title="Events", icon="history", model="governance.auditevent"),
         Link(title="Checkpoints", icon="verified", model="governance.auditcheckpoint"),

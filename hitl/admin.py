@@ -14,6 +14,8 @@ from hitl.escalation.models import (
 )
 from hitl.grants.admin import StandingGrantAdmin
 from hitl.grants.models import StandingGrant
+from hitl.notifications.admin import EndpointAdmin, NotificationAdmin
+from hitl.notifications.models import Endpoint, Notification
 from hitl.reviews.models import Review
 from hitl.routing import admin as routing
 from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
@@ -31,3 +33,5 @@ admin.site.register(EscalationPolicyVersion, escalation.EscalationPolicyVersionA
 admin.site.register(EscalationState, escalation.EscalationStateAdmin)
 admin.site.register(EscalationEvent, escalation.EscalationEventAdmin)
 admin.site.register(EscalationHeartbeat, escalation.EscalationHeartbeatAdmin)
+admin.site.register(Endpoint, EndpointAdmin)
+admin.site.register(Notification, NotificationAdmin)

@@ -7,6 +7,10 @@ from hitl.escalation.api import (
 from hitl.grants.api import (
     GrantViewSet,
 )
+from hitl.notifications.api import (
+    EndpointViewSet,
+    NotificationViewSet,
+)
 from hitl.reviews.api import (
     ReviewViewSet,
 )
@@ -24,8 +28,10 @@ __all__ = [
     "AssignView",
     "AvailabilityView",
     "ClaimView",
+    "EndpointViewSet",
     "EscalationPolicyViewSet",
     "GrantViewSet",
+    "NotificationViewSet",
     "ReleaseView",
     "ReviewQueueViewSet",
     "ReviewViewSet",

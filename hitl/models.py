@@ -16,6 +16,13 @@ from hitl.grants.models import (
     GrantUse,
     StandingGrant,
 )
+from hitl.notifications.models import (
+    ChatAction,
+    Contact,
+    Endpoint,
+    Notification,
+    NotificationRule,
+)
 from hitl.reviews.models import (
     Review,
     ReviewMessage,
@@ -35,12 +42,17 @@ from hitl.routing.models import (
 )
 
 __all__ = [
+    "ChatAction",
+    "Contact",
+    "Endpoint",
     "EscalationEvent",
     "EscalationHeartbeat",
     "EscalationPolicy",
     "EscalationPolicyVersion",
     "EscalationState",
     "GrantUse",
+    "Notification",
+    "NotificationRule",
     "QueuePointer",
     "Review",
     "ReviewMessage",

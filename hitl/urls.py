@@ -3,6 +3,8 @@
 from django.urls import include, path
 
 from hitl.desk import actions, views
+from hitl.notifications import slack_hook
+from hitl.notifications import views as notifications
 from hitl.reviews.views import queue
 from hitl.routing.views import availability
 
@@ -15,4 +17,9 @@ urlpatterns = [
     path("reviews/<uuid:pk>/revoke/", actions.revoke, name="review-revoke"),
     path("", include("hitl.grants.urls")),
     path("me/availability/", availability, name="availability"),
+    path("inbox/", notifications.inbox, name="inbox"),
+    path("inbox/unread/", notifications.unread, name="inbox-unread"),
+    path("inbox/read/", notifications.read, name="inbox-read"),
+    path("notifications/", notifications.settings, name="notification-settings"),
+    path("hooks/slack/actions", slack_hook.actions, name="slack-actions"),
 ]

@@ -271,6 +271,20 @@ AUDIT_SIGNING_KEY = ENV.audit_signing_key.get_secret_value() if ENV.audit_signin
 ENCRYPTION_KEY = ENV.encryption_key.get_secret_value() if ENV.encryption_key else ""
 OUTBOUND_ALLOWED_CIDRS = ENV.outbound_allowed_cidrs
 
+# --- Messages to people
+TENANT_URL = ENV.tenant_url or "https://{host}"
+EMAIL_BACKEND = ENV.email_backend or "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = ENV.email_host
+EMAIL_PORT = ENV.email_port
+EMAIL_HOST_USER = ENV.email_host_user
+EMAIL_HOST_PASSWORD = ENV.email_host_password.get_secret_value()
+EMAIL_USE_TLS = ENV.email_use_tls
+EMAIL_USE_SSL = ENV.email_use_ssl
+EMAIL_TIMEOUT = 20
+EMAIL_FILE_PATH = ENV.email_file_path or None
+DEFAULT_FROM_EMAIL = ENV.default_from_email or f"Countersign <countersign@{PLATFORM_HOST}>"
+ANYMAIL = ENV.anymail
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

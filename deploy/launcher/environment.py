@@ -32,6 +32,7 @@ def variables(
         "REDIS_URL": redis_url,
         "SECRET_KEY": secret_key,
         "PORT": str(port),
+        "TENANT_URL": f"http://{{host}}:{port}",
         # Its processes.json lists the running programs and their pids.
         "COUNTERSIGN_STATE": str(state),
         "PYTHONUNBUFFERED": "1",

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("hitl", "0006_routing"),
+        ("hitl", "0007_notifications"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -16,6 +16,7 @@ MAX_LINES = 450
 OUTBOUND_HTTP = {
     "tenants/kernel/outbound.py": "the guarded client itself",
     "agents/tools/remote/mcp.py": "hands the guarded client to the MCP client, and names the errors of both",
+    "hitl/notifications/channels/apprise.py": "only services whose address stands in Apprise's own code",
     "agents/llm/client.py": "its endpoint is the operator's, not a tenant's",
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -207,6 +208,7 @@ class TestChokePoints:
     def test_only_the_guarded_client_opens_outbound_http(self) -> None:
         clients = {"requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "pycurl"}
         clients |= {"urllib.request", "http.client", "ftplib", "smtplib", "telnetlib", "openai", "mcp"}
+        clients |= {"apprise", "slack_sdk.web", "slack_sdk.webhook"}
         used = {
             name(path)
             for path, what in imports()

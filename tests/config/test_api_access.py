@@ -19,6 +19,8 @@ from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.models import StandingGrant
 from hitl.grants.types import GrantRequest
+from hitl.notifications import operations as notifications
+from hitl.notifications.models import Notification
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, ReviewRequest
@@ -27,6 +29,7 @@ from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
+from tests.hitl import outbox
 
 EVERYBODY = frozenset({"alice", "bob", "oscar", "vera", "audrey", "charlie", "anonymous"})
 SIGNED_IN = EVERYBODY - {"anonymous"}
@@ -109,6 +112,12 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET hitl/schedules/{pk}/on-call": READERS,
     "GET hitl/substitutions": READERS,
     "POST hitl/substitutions": frozenset({"alice"}),
+    "GET hitl/notifications": SIGNED_IN,
+    "POST hitl/notifications/{pk}/read": SIGNED_IN,
+    "GET hitl/endpoints": frozenset({"alice", "oscar", "audrey"}),
+    "GET hitl/endpoints/{pk}": frozenset({"alice", "oscar", "audrey"}),
+    "POST hitl/endpoints": frozenset({"alice"}),
+    "PATCH hitl/endpoints/{pk}": frozenset({"alice"}),
 }
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
@@ -149,6 +158,8 @@ BODIES: dict[str, Any] = {
     "POST hitl/queue/{pk}/revoke": {"message": "a mistake"},
     "POST hitl/queue/{pk}/messages": {"message": "because"},
     "POST hitl/grants": {"review": "{review}", "scope": "exact_args", "reason": "broken in transit"},
+    "POST hitl/endpoints": {"name": "Team", "channel": "email", "config": {"to": "team@example.com"}},
+    "PATCH hitl/endpoints/{pk}": {"importance": "important"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -193,10 +204,13 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     policy = escalation.save([escalation.EVERYBODY], now=now)
     level = ServiceLevel.objects.create(priority="high", respond_within_s=60)
     ids |= {"hitl/escalation-policies": policy.pk, "hitl/service-levels": level.pk}
+    ids["hitl/endpoints"] = outbox.endpoint("email", person("alice"), to="team@example.com").pk
 
     def go(endpoint: str, who: str) -> Any:
         method, _, path = endpoint.partition(" ")
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
+        if who != "anonymous":
+            ids["hitl/notifications"] = inbox_item(person(who))
         about = grant.pk if path.startswith("hitl/grants") else ids.get("/".join(path.split("/")[:2]))
         url = PREFIX + path.format(pk=about or ids.get(path.partition("/")[0]), name=name)
         client = client_of(None if who == "anonymous" else person(who))
@@ -214,6 +228,19 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
         return client.generic(method, url, body.replace("{review}", str(review.pk)), content_type)
 
     return go
+
+
+def inbox_item(user: Any) -> Any:
+    """Put a message into somebody's inbox; return its id."""
+    about: dict[str, Any] = {
+        "kind": "test",
+        "subject": "Look",
+        "text": "",
+        "dedup": "look",
+        "now": timezone.now(),
+    }
+    notifications.tell(recipients=[user], review=None, inbox_only=True, **about)
+    return Notification.objects.filter(recipient=user, kind="test").values_list("pk", flat=True).get()
 
 
 def _body(endpoint: str) -> tuple[str, str]:

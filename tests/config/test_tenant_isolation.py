@@ -25,6 +25,8 @@ from governance.policies.models import PolicyDecision
 from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.types import GrantRequest
+from hitl.notifications import operations as notifications
+from hitl.notifications.models import Notification
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, ReviewRequest
@@ -33,6 +35,7 @@ from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
+from tests.hitl import outbox
 
 GLOBEX = "globex.localhost"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -54,6 +57,8 @@ MODEL_OF_API = {
     "tools": "tool",
     "kill-switches": "halt",
     "circuits": "circuit",
+    "hitl/notifications": "notification",
+    "hitl/endpoints": "endpoint",
     "tools/servers": "toolserver",
     "tools/secrets": "toolsecret",
     "hitl/queues": "reviewqueue",
@@ -71,6 +76,7 @@ BODIES = {
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
+    "endpoint-detail": {"importance": "important"},
 }
 Ids = dict[str, str]
 
@@ -97,6 +103,14 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
     )
     policy = escalation.save([escalation.EVERYBODY], name="only-at-acme", now=now)
+    about: dict[str, Any] = {
+        "kind": "test",
+        "subject": "only-at-acme",
+        "text": "",
+        "dedup": "look",
+        "now": now,
+    }
+    notifications.tell(recipients=[alice], review=None, inbox_only=True, **about)
     return {
         "escalationpolicy": str(policy.pk),
         "escalationpolicyversion": str(policy.current.pk),
@@ -104,6 +118,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "escalationevent": str(EscalationEvent.objects.latest("id").pk),
         "escalationheartbeat": str(EscalationHeartbeat.objects.create(checked_at=now).pk),
         "servicelevel": str(ServiceLevel.objects.create(priority="high", respond_within_s=60).pk),
+        "notification": str(Notification.objects.get(kind="test").pk),
+        "endpoint": str(outbox.endpoint("email", alice, "only-at-acme", to="only-at-acme@example.com").pk),
         "agent": str(agent.pk),
         "run": str(run.pk),
         "review": str(review.pk),
@@ -242,6 +258,8 @@ class TestLists:
             "hitl/grants",
             "hitl/escalation-policies",
             "hitl/service-levels",
+            "hitl/notifications",
+            "hitl/endpoints",
             "governance/audit?page_size=200",
             "kill-switches",
             "circuits",
