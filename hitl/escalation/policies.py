@@ -14,7 +14,7 @@ from hitl.escalation.models import EscalationPolicy, EscalationPolicyVersion
 from hitl.escalation.steps import parse
 from hitl.escalation.types import AddReviewers, Notify, NotifyRoundRobin, Step
 from hitl.reviews.operations import DECIDE
-from hitl.routing import operations as routing
+from hitl.routing import duty as routing
 from tenants.kernel.errors import InvalidInput, NotFound
 
 

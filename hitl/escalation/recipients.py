@@ -12,7 +12,7 @@ from hitl.escalation.types import Notify
 from hitl.reviews.eligibility import deciders, eligible, why_excluded
 from hitl.reviews.models import Review
 from hitl.reviews.quorum import Verdict
-from hitl.routing import operations as routing
+from hitl.routing import duty as routing
 from tenants.kernel.errors import DomainError
 
 SAID = frozenset({Verdict.APPROVE, Verdict.REJECT, Verdict.ANSWER})

@@ -13,7 +13,7 @@ from agents.catalog.models import Agent
 from agents.runs import operations as runs
 from agents.tools.models import Tool
 from governance.access.models import User
-from governance.types import PolicyRequest, Risk, RunRef, ToolRef, UserRef
+from governance.types import EffectClass, PolicyRequest, Risk, RunRef, ToolRef, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel, DecisionVerb, Response
@@ -89,7 +89,7 @@ with tenant_context(globex):
                 id=tool.pk,
                 name=hostile_tool.name,
                 risk=Risk.HIGH,
-                effect=tool.effect,
+                effect=EffectClass(tool.effect),
                 parameters={"required": [stored[0]], "properties": {t: {"description": t} for t in stored}},
                 schema_version="1",
                 enabled=True,
