@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from agents.runs import operations
 from agents.runs.models import Run, Step
 from agents.tools.base import tool
 from agents.tools.models import Tool
@@ -17,7 +18,7 @@ from governance.types import EffectClass, Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
-from tenants.kernel.errors import InvalidInput
+from tenants.kernel.errors import InvalidInput, PermissionMissing
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
 from tests.agents.probes import Probe
@@ -163,6 +164,20 @@ class TestAnswer:
         work(asked)
         page = browser.get(f"/runs/{asked.pk}/").content.decode()
         assert "&lt;b&gt;Blue&lt;/b&gt;" in page and "U+202E" in page and "bob" in page
+
+
+class TestDelegator:
+    def test_may_not_approve_what_was_asked_for_them(
+        self, probe: type[Probe], model: FakeModel, agent: Any, oscar: Any, bob: Any, rita: Any, work: Work
+    ) -> None:
+        proposes(model, "seal")
+        given: dict[str, Any] = {"input": {"query": "go"}, "trace_id": "0" * 32, "now": NOW}
+        run = work(operations.start(agent=agent, user=oscar, on_behalf_of="bob", **given))
+        assert review_of(run).request["delegator"] == {"id": bob.pk, "name": "bob"}
+        with pytest.raises(PermissionMissing):
+            say(run, bob, "approve")
+        say(run, rita, "approve")
+        assert (work(run).status, probe.names()) == ("succeeded", ["seal"])
 
 
 class TestCancelRun:
