@@ -15,6 +15,7 @@ from agents.tools.models import Tool
 from agents.tools.registry import spec_of
 from governance.policies.models import PolicyDecision
 from governance.types import EffectClass, Risk
+from hitl.escalation.signals import run_to_cancel
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
@@ -206,13 +207,12 @@ class TestCancelRun:
         assert (work(run).status, probe.names()) == ("cancelled", [])
 
     def test_by_an_escalation_is_nobodys_doing(self, asked: Run) -> None:
-        from agents.runs.operations import on_run_to_cancel
         from governance.audit.models import AuditEvent
 
         review = review_of(asked)
         reviews.expire(review=review, now=NOW + timedelta(hours=25))
         with transaction.atomic():
-            on_run_to_cancel(review=review, now=NOW + timedelta(hours=25))
+            run_to_cancel.send(sender=Review, review=review, now=NOW + timedelta(hours=25))
         assert Run.objects.get(pk=asked.pk).status == "cancelled"
         event = AuditEvent.objects.get(run_id=asked.pk, action="run.cancelled")
         assert event.actor_kind == "system"
