@@ -1,8 +1,5 @@
 """Runs things."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.apps import AppConfig
 
 
@@ -23,6 +20,7 @@ class AgentsConfig(AppConfig):
         from agents.tools import sync
         from agents.tools.models import Tool, ToolSecret, ToolServer
         from governance.access import roles
+        from hitl.escalation.signals import agent_to_pause, run_to_cancel
         from hitl.reviews.signals import review_decided
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
@@ -45,10 +43,8 @@ class AgentsConfig(AppConfig):
             viewer=read,
             auditor=[*read, *escalate],
         )
-        if find_spec("hitl.escalation") is not None:
-            signals = import_module("hitl.escalation.signals")
-            signals.agent_to_pause.connect(halts.on_agent_to_pause, dispatch_uid="halts.agent_to_pause")
-            signals.run_to_cancel.connect(operations.on_run_to_cancel, dispatch_uid="runs.run_to_cancel")
+        agent_to_pause.connect(halts.on_agent_to_pause, dispatch_uid="halts.agent_to_pause")
+        run_to_cancel.connect(operations.on_run_to_cancel, dispatch_uid="runs.run_to_cancel")
         review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
         fingerprint.contribute(sync.described)

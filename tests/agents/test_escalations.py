@@ -7,13 +7,13 @@ import pytest
 from django.test import Client
 
 from agents.halts.models import Halt
-from agents.halts.operations import on_agent_to_pause
 from agents.runs import escalations, operations
 from agents.runs.escalations import TooManyOpen
 from agents.runs.models import Run
 from governance.access.models import User
 from governance.audit.models import AuditEvent
 from governance.types import Risk
+from hitl.escalation.signals import agent_to_pause
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel, DecisionVerb, Response
@@ -208,7 +208,7 @@ class TestDelegation:
 class TestPausingAnAgent:
     def test_by_an_escalation_stops_it_as_nobodys_doing(self, run: Run, oscar: Any) -> None:
         queued = start(run.agent, oscar)
-        on_agent_to_pause(review=escalate(oscar, run), now=NOW)
+        agent_to_pause.send(sender=Review, review=escalate(oscar, run), now=NOW)
         halt = Halt.objects.get(agent=run.agent)
         assert (halt.by, halt.who) == (None, "an escalation")
         assert "by an escalation" in Run.objects.get(pk=queued.pk).pause_reason
@@ -217,13 +217,13 @@ class TestPausingAnAgent:
     def test_that_stands_still_changes_nothing(self, run: Run, oscar: Any) -> None:
         review = escalate(oscar, run)
         for _ in range(2):
-            on_agent_to_pause(review=review, now=NOW)
+            agent_to_pause.send(sender=Review, review=review, now=NOW)
         assert Halt.objects.filter(agent=run.agent).count() == 1
 
     def test_is_shown_in_the_api_and_in_the_admin(
         self, run: Run, oscar: Any, client_of: Any, alice: Any
     ) -> None:
-        on_agent_to_pause(review=escalate(oscar, run), now=NOW)
+        agent_to_pause.send(sender=Review, review=escalate(oscar, run), now=NOW)
         assert client_of(alice).get("/api/v1/kill-switches").json()["results"][0]["by"] == "an escalation"
         browser = Client(headers={"host": "acme.localhost"})
         browser.force_login(alice)

@@ -8,16 +8,18 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
+from agents.runs import operations
 from agents.runs.models import Run, Step
 from agents.tools.base import tool
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
 from governance.policies.models import PolicyDecision
 from governance.types import EffectClass, Risk
+from hitl.escalation.signals import run_to_cancel
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
-from tenants.kernel.errors import InvalidInput
+from tenants.kernel.errors import InvalidInput, PermissionMissing
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
 from tests.agents.probes import Probe
@@ -165,6 +167,20 @@ class TestAnswer:
         assert "&lt;b&gt;Blue&lt;/b&gt;" in page and "U+202E" in page and "bob" in page
 
 
+class TestDelegator:
+    def test_may_not_approve_what_was_asked_for_them(
+        self, probe: type[Probe], model: FakeModel, agent: Any, oscar: Any, bob: Any, rita: Any, work: Work
+    ) -> None:
+        proposes(model, "seal")
+        given: dict[str, Any] = {"input": {"query": "go"}, "trace_id": "0" * 32, "now": NOW}
+        run = work(operations.start(agent=agent, user=oscar, on_behalf_of="bob", **given))
+        assert review_of(run).request["delegator"] == {"id": bob.pk, "name": "bob"}
+        with pytest.raises(PermissionMissing):
+            say(run, bob, "approve")
+        say(run, rita, "approve")
+        assert (work(run).status, probe.names()) == ("succeeded", ["seal"])
+
+
 class TestCancelRun:
     def test_by_a_reviewer_ends_the_run_as_their_doing(self, asked: Run, work: Work, bob: Any) -> None:
         assert not bob.has_perm("agents.cancel_run")
@@ -191,13 +207,12 @@ class TestCancelRun:
         assert (work(run).status, probe.names()) == ("cancelled", [])
 
     def test_by_an_escalation_is_nobodys_doing(self, asked: Run) -> None:
-        from agents.runs.operations import on_run_to_cancel
         from governance.audit.models import AuditEvent
 
         review = review_of(asked)
         reviews.expire(review=review, now=NOW + timedelta(hours=25))
         with transaction.atomic():
-            on_run_to_cancel(review=review, now=NOW + timedelta(hours=25))
+            run_to_cancel.send(sender=Review, review=review, now=NOW + timedelta(hours=25))
         assert Run.objects.get(pk=asked.pk).status == "cancelled"
         event = AuditEvent.objects.get(run_id=asked.pk, action="run.cancelled")
         assert event.actor_kind == "system"
