@@ -18,11 +18,13 @@ class Link:
     icon: str
     model: str
     query: str = ""
+    permission: str = ""
+    """Of the list, where it is not the model's own to view."""
 
     def may_be_seen_by(self, user: Any) -> bool:
         """Ask for the permission that the list itself asks for."""
         app, model = self.model.split(".")
-        return bool(user.has_perm(f"{app}.view_{model}"))
+        return bool(user.has_perm(self.permission or f"{app}.view_{model}"))
 
     def item(self) -> dict[str, Any]:
         """Return the link as the theme wants it."""
@@ -32,7 +34,16 @@ class Link:
 
 REVIEWS = Link(title="Reviews", icon="fact_check", model="hitl.review", query="?status__exact=pending")
 GROUPS = {
-    "Work": (REVIEWS, Link(title="Runs", icon="play_circle", model="agents.run")),
+    "Work": (
+        REVIEWS,
+        Link(
+            title="Standing grants",
+            icon="how_to_vote",
+            model="hitl.standinggrant",
+            permission="hitl.view_grant",
+        ),
+        Link(title="Runs", icon="play_circle", model="agents.run"),
+    ),
     "Reviewers": (
         Link(title="Queues", icon="inbox", model="hitl.reviewqueue"),
         Link(title="On-call schedules", icon="calendar_month", model="hitl.schedule"),

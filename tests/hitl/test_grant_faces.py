@@ -270,6 +270,10 @@ class TestAdmin:
         assert grant.revoked_by.username == "alice"
         assert "Revoke this grant" not in alice.get(self.PAGE.format(grant.pk)).content.decode()
 
+    def test_stands_in_the_sidebar_of_those_who_may_read(self, browser: Browser) -> None:
+        for who in ("alice", "bob"):
+            assert "/admin/hitl/standinggrant/" in browser(who).get("/admin/").content.decode()
+
     def test_edits_nothing(self, browser: Browser, grant: StandingGrant) -> None:
         alice = browser("alice")
         assert alice.get("/admin/hitl/standinggrant/add/").status_code == 403
