@@ -17,7 +17,7 @@ from hitl.escalation.forms import PolicyForm
 from hitl.escalation.models import EscalationEvent, EscalationPolicy, EscalationPolicyVersion, EscalationState
 from hitl.escalation.operations import BUILT_IN
 from hitl.escalation.policies import save_policy
-from hitl.escalation.preview import check_coverage, dry_run, real_review
+from hitl.escalation.preview import EXPIRES_AFTER, check_coverage, dry_run, real_review
 from hitl.escalation.steps import in_words, parse
 from hitl.escalation.waking import steps_of
 from hitl.escalation.wording import title
@@ -142,6 +142,7 @@ class EscalationPolicyAdmin(OperationsAdmin, ConfigAdmin):
             now = timezone.now()
             context["calls"] = dry_run(policy=policy, now=now, review=review, risk=risk)
             context["start"] = review.created_at if review else now
+            context["expires_at"] = review.expires_at if review else now + EXPIRES_AFTER
             context["about"] = title(review) if review else f"A {risk}-risk review opened now"
         except DomainError as error:
             context["error"] = error.detail
@@ -289,11 +290,16 @@ def _told(event: EscalationEvent) -> str:
 class EscalationEventAdmin(EvidenceAdmin):
     """What escalations did."""
 
-    list_display = ["at", "kind", "step", "about", "told"]
+    list_display = ["moment", "about", "told"]
     list_filter = ["kind"]
     list_select_related = ["review"]
-    fields = ["at", "kind", "step", "loop", "generation", "about", "told"]
+    fields = ["moment", "kind", "step", "loop", "generation", "about", "told"]
     readonly_fields = fields
+
+    @admin.display(description="At (UTC)", ordering="id")
+    def moment(self, event: EscalationEvent) -> str:
+        """Return the moment to the second."""
+        return f"{event.at:{MOMENT}}"
 
     @admin.display(description="Review")
     def about(self, event: EscalationEvent) -> SafeString:

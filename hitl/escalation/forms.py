@@ -14,6 +14,10 @@ from hitl.escalation.policies import check
 from tenants.kernel.admin import Checkboxes, Textarea
 from tenants.kernel.errors import InvalidInput
 
+ORDER = {
+    name: n
+    for n, name in enumerate(["step", "days", "from", "to", "timezone", "users", "groups", "schedule"])
+}
 HELP = "One object a step, in order; docs/escalation.md lists them. Saving other steps makes a new version."
 
 
@@ -29,13 +33,21 @@ class StepsField(forms.JSONField):
             return shown
         if not isinstance(steps, list):
             return shown
-        lines = ",\n  ".join(json.dumps(step, ensure_ascii=False) for step in steps)
+        lines = ",\n  ".join(json.dumps(_ordered(step), ensure_ascii=False) for step in steps)
         return f"[\n  {lines}\n]"
+
+
+def _ordered(step: Any) -> Any:
+    """Return the fields of a step as people write them; the database keeps no order."""
+    if not isinstance(step, dict):
+        return step
+    return dict(sorted(step.items(), key=lambda field: ORDER.get(field[0], len(ORDER))))
 
 
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """A policy with the steps of its newest version."""
 
+    description = forms.CharField(widget=Textarea(attrs={"rows": 2}), required=False)
     risks = forms.MultipleChoiceField(
         choices=[(risk.value, risk.value) for risk in reversed(Risk)],
         required=False,
