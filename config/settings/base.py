@@ -221,6 +221,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "agents.runs.models.Run.Status",
         "GrantScopeEnum": "hitl.grants.types.SCOPES",
+        "ReviewStatusEnum": "hitl.reviews.models.Review.Status",
+        "ReviewKindEnum": "hitl.reviews.models.Review.Kind",
+        "RiskEnum": "agents.tools.api.RISKS",
     },
 }
 UNFOLD = {
