@@ -1,8 +1,8 @@
 """The sixteen acceptance tests of the approvals design, each a real drive of the whole path.
 
 A run of the fake model proposes a call of a probe; people decide it through the API, on a database where
-what is written is committed; a worker goes on. The seventh, timers that fire although Redis was flushed and the
-workers started anew, has a stack of its own to break: tests/chaos/test_timer_outages.py.
+what is written is committed; a worker goes on. Timers with Redis flushed and workers started anew have a stack of
+their own to break besides: tests/chaos/test_timer_outages.py.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.apps import apps
 from django.db import connection, transaction
 from django.test import Client
@@ -35,6 +36,7 @@ from governance import gate
 from governance.audit.models import AuditEvent
 from governance.policies.models import RiskThreshold
 from governance.types import UserRef
+from hitl.escalation.models import EscalationEvent, EscalationState
 from hitl.reviews import deadlines, eligibility
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review, ReviewPlan, ReviewTier
@@ -336,6 +338,31 @@ class TestAcceptance06:
         finally:
             review_changed.disconnect(changed)
             review_decided.disconnect(decided)
+
+
+class TestAcceptance07:
+    def test_redis_flushed_and_workers_restarted_escalation_fires_within_one_tick(
+        self, propose: Propose, committed: str
+    ) -> None:
+        review = review_of(propose(at=NOW))
+        due = EscalationState.objects.get(review=review).next_at
+        assert due is not None
+        redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
+
+        def tick_of_a_new_worker(now: datetime) -> int:
+            code = (
+                "import django, sys; django.setup();"
+                "from datetime import datetime; from tenants.timers.tick import tick;"
+                "tick(now=datetime.fromisoformat(sys.argv[1]))"
+            )
+            url = database_url(committed, os.environ["DATABASE_URL"])
+            command = [sys.executable, "-c", code, now.isoformat()]
+            subprocess.run(command, cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True)
+            return EscalationEvent.objects.filter(review=review, step=1).count()
+
+        assert tick_of_a_new_worker(due - timedelta(seconds=1)) == 0
+        assert tick_of_a_new_worker(due) == 1
+        assert tick_of_a_new_worker(due) == 1, "and once"
 
 
 class TestAcceptance08:

@@ -166,6 +166,15 @@ class TestUse:
         assert "use 1 of 10" in vote.message
         assert (left(grant), GrantUse.objects.get().review) == (9, review)
 
+    def test_leaves_nobody_to_be_asked(self, give: Give, propose: Propose) -> None:
+        """Neither assigned nor escalated: those who would do so are told after the grant has voted."""
+        from hitl.escalation.models import EscalationState
+
+        give()
+        review = propose()
+        assert review.assigned_to is None
+        assert not EscalationState.objects.filter(review=review).exists()
+
     def test_lets_the_call_run_once(self, give: Give, propose: Propose) -> None:
         give()
         review = propose()
