@@ -149,7 +149,9 @@ class TestOnThePage:
         given = {"subject": "Is <this> right?", "details": "", "priority": "low"}
         assert browser.post(f"{page}escalate/", given).status_code == 302
         assert "Is &lt;this&gt; right?" in browser.get(page).content.decode()
-        answer(Review.objects.get(run_id=run.pk), bob)
+        review = Review.objects.get(run_id=run.pk)
+        assert "Is &lt;this&gt; right?" in self.browser(bob).get(f"/reviews/{review.pk}/").content.decode()
+        answer(review, bob)
         assert "It is." in browser.get(page).content.decode()
 
     def test_is_not_offered_to_who_may_not(self, run: Run, person: Any) -> None:

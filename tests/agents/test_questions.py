@@ -161,6 +161,8 @@ class TestAnswer:
         browser.force_login(alice)
         page = browser.get(f"/runs/{asked.pk}/").content.decode()
         assert "The agent asks a person:" in page and "The front door." in page and "blue" in page
+        review = browser.get(f"/reviews/{review_of(asked).pk}/").content.decode()
+        assert "Which colour?" in review and "The front door." in review and "red" in review
         say(asked, bob, "respond", "<b>Blue</b> \u202e please.")
         work(asked)
         page = browser.get(f"/runs/{asked.pk}/").content.decode()
