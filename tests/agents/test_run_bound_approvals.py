@@ -189,7 +189,7 @@ class TestActionChanged:
         """An approval of one run is put under the waiting step of another."""
         waiting = propose()
         step = waiting.steps.get(kind="tool")
-        Review.objects.filter(run_id=waiting.pk).delete()
+        Review.objects.filter(run_id=waiting.pk).update(step_id=uuid7(), run_id=uuid7())
         Review.objects.filter(run_id=approved.pk).update(step_id=step.pk, run_id=waiting.pk)
         Run.objects.filter(pk=waiting.pk).update(status=Run.Status.QUEUED)
         assert_nothing_ran(work(waiting), "approval-not-usable")
