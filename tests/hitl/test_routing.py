@@ -42,7 +42,8 @@ def queue(acme: Any) -> MakeQueue:
 
 @pytest.fixture
 def unrouted(queue: MakeQueue, review: Review) -> Review:
-    """Return a review of a refund that is in no queue and with nobody."""
+    """Return a review of a refund that is in no queue, with nobody, and has no service level."""
+    Review.objects.filter(pk=review.pk).update(due_at=None)
     return review
 
 
