@@ -7,6 +7,7 @@ from django.utils import timezone
 from governance.access.models import User
 from governance.types import Risk
 from hitl.notifications import operations
+from hitl.notifications.models import Notification
 from hitl.notifications.types import Importance, Kind
 from hitl.reviews import eligibility
 from hitl.reviews.models import Review
@@ -46,7 +47,9 @@ def on_changed(review: Review, **_kwargs: Any) -> None:
     row = _row(review)
     if row.status != Review.Status.PENDING:
         return
-    now = timezone.now()
+    # Routing assigns a review while it is opened, before anybody was told of it.
+    is_new = not Notification.objects.filter(review_id=row.pk).exists()
+    now = row.created_at if is_new else timezone.now()
     operations.cancel(operations.unsent_of_voters(row), why="They have voted.")
     if row.assigned_to is not None:
         importance = Importance.IMPORTANT if row.risk == Risk.CRITICAL else Importance.DEFAULT

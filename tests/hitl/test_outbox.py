@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from governance.access.models import User
-from hitl.notifications import contacts, operations
+from hitl.notifications import contacts, listeners, operations
 from hitl.notifications.models import Notification
 from hitl.notifications.types import Importance, Status
 from hitl.reviews import attention
@@ -30,10 +30,18 @@ def tell(*people: Any, review: Review | None = None, dedup: str = "one", **more:
     return operations.notify(recipients=people, review=review, dedup=dedup, **given)
 
 
+def unassigned(review: Review) -> None:
+    """Tell of the review as if routing had left it to everybody."""
+    Notification.objects.filter(review_id=review.pk).delete()
+    Review.objects.filter(pk=review.pk).update(assigned_to=None)
+    listeners.on_opened(review)
+
+
 class TestRecipients:
     def test_of_a_new_review_are_those_who_may_decide_it(
         self, review: Review, bob: Any, rita: Any, alice: Any
     ) -> None:
+        unassigned(review)
         told = {row.recipient.username for row in rows(review_id=review.pk)}
         assert {"bob", "rita"} <= told
         assert "oscar" not in told  # he asked for it
@@ -56,8 +64,6 @@ class TestRecipients:
     def test_is_only_the_assignee_where_there_is_one(self, review: Review, bob: Any, rita: Any) -> None:
         Notification.objects.all().delete()
         Review.objects.filter(pk=review.pk).update(assigned_to=rita)
-        from hitl.notifications import listeners
-
         listeners.on_opened(review)
         assert [row.recipient for row in rows(review_id=review.pk)] == [rita]
 
@@ -168,6 +174,7 @@ class TestDecisions:
     def test_clear_the_inboxes_of_those_who_were_asked(
         self, review: Review, bob: Any, rita: Any, say: Any
     ) -> None:
+        unassigned(review)
         assert Notification.objects.inbox_of(rita.pk).unread().count() == 1
         say(review, bob)
         assert Notification.objects.inbox_of(rita.pk).unread().count() == 0
@@ -186,12 +193,10 @@ class TestDecisions:
             tell(who, review=critical, dedup="later", now=NOW)
         say(critical, bob, assurance="step_up")
         assert critical.status == Review.Status.PENDING
-        assert statuses(recipient=bob, channel="email") == [Status.CANCELLED]
-        assert statuses(recipient=rita, channel="email") == [Status.PENDING]
+        assert set(statuses(recipient=bob, channel="email")) == {Status.CANCELLED}
+        assert set(statuses(recipient=rita, channel="email")) == {Status.PENDING}
 
     def test_are_not_needed_for_a_review_that_was_decided_as_it_opened(self, review: Review) -> None:
-        from hitl.notifications import listeners
-
         Notification.objects.all().delete()
         Review.objects.filter(pk=review.pk).update(status="approved")
         listeners.on_opened(review)
