@@ -79,58 +79,6 @@ def _notifications() -> None:
     )
 
 
-def _reviews() -> None:
-    """Say who reads, decides and rules reviews and grants, and set their deadlines."""
-    from auditlog.registry import auditlog
-
-    from governance.access import roles
-    from hitl.reviews.models import ReviewPlan, ReviewTier
-    from tenants.timers.registry import TIMERS
-
-    rules = [f"hitl.{verb}_{what}" for what in ("reviewplan", "reviewtier") for verb in VERBS]
-    see = ["hitl.view_review", "hitl.view_grant"]
-    decide = ["hitl.decide_review", "hitl.view_vote", "hitl.add_grant"]
-    roles.grant(
-        admin=[*see, *decide, *rules, "hitl.revoke_grant"],
-        reviewer=[*see, *decide],
-        operator=[*see, "hitl.revoke_grant"],
-        viewer=see,
-        auditor=[*see, "hitl.view_vote"],
-    )
-    for model in (ReviewPlan, ReviewTier):
-        auditlog.register(model)
-    TIMERS.add("review.expire", "hitl.reviews.deadlines:on_expiry")
-    TIMERS.add("review.veto", "hitl.reviews.deadlines:on_veto_end")
-
-
-def _notifications() -> None:
-    """Tell people of reviews."""
-    from auditlog.registry import auditlog
-
-    from governance.access import roles
-    from hitl.notifications import listeners
-    from hitl.notifications.models import Contact, Endpoint, NotificationRule
-    from hitl.reviews import signals
-    from tenants.timers.registry import TIMERS
-
-    endpoints = [f"hitl.{verb}_endpoint" for verb in ("view", "add", "change")]
-    roles.grant(
-        admin=[*endpoints, "hitl.view_notification", "hitl.change_notification"],
-        operator=["hitl.view_endpoint"],
-        auditor=["hitl.view_endpoint", "hitl.view_notification"],
-    )
-    auditlog.register(Endpoint, exclude_fields=["ciphertext", "key_version"])
-    auditlog.register(Contact, mask_fields=["address"], exclude_fields=["nonce", "code_tries", "failures"])
-    auditlog.register(NotificationRule)
-    TIMERS.add("notification", "hitl.notifications.operations:on_timer")
-    signals.review_opened.connect(listeners.on_opened, dispatch_uid="notifications.opened")
-    signals.review_changed.connect(listeners.on_changed, dispatch_uid="notifications.changed")
-    signals.review_decided.connect(listeners.on_decided, dispatch_uid="notifications.decided")
-    signals.review_unsatisfiable.connect(
-        listeners.on_unsatisfiable, dispatch_uid="notifications.unsatisfiable"
-    )
-
-
 def _escalation() -> None:
     """Start, follow and stop escalations with their reviews."""
     from auditlog.registry import auditlog

@@ -44,9 +44,10 @@ def shown(page: Any) -> list[Review]:
 
 
 def unexpired(*reviews: Review) -> None:
-    """Give reviews an hour from now: pages ask the clock."""
+    """Give reviews an hour from now, to nobody in particular: pages ask the clock."""
+    soon = timezone.now() + timedelta(hours=1)
     for review in reviews:
-        Review.objects.filter(pk=review.pk).update(expires_at=timezone.now() + timedelta(hours=1))
+        Review.objects.filter(pk=review.pk).update(expires_at=soon, due_at=soon, assigned_to=None)
 
 
 def copies(review: Review, count: int) -> list[Review]:
@@ -180,6 +181,33 @@ class TestMayDecide:
 
     def test_ends_with_the_time_to_decide(self, review: Review, bob: Any) -> None:
         assert not Review.objects.filter(may_decide(bob, review.expires_at), pk=review.pk).exists()
+
+
+class TestAdmin:
+    @pytest.mark.parametrize(
+        ("words", "found"),
+        [
+            ({"whose": "may"}, True),
+            ({"whose": "nobody"}, True),
+            ({"whose": "mine"}, False),
+            ({"due": "overdue"}, False),
+            ({"priority__exact": "high"}, True),
+            ({"q": "refund"}, True),
+        ],
+    )
+    def test_has_the_same_filters(self, bob: Any, review: Review, words: dict[str, str], found: bool) -> None:
+        unexpired(review)
+        client = Client(SERVER_NAME="acme.localhost")
+        client.force_login(bob)
+        page = client.get("/admin/hitl/review/", words)
+        assert page.status_code == 200
+        assert (review in page.context["cl"].result_list) is found
+
+    def test_finds_an_exact_id(self, bob: Any, review: Review) -> None:
+        client = Client(SERVER_NAME="acme.localhost")
+        client.force_login(bob)
+        page = client.get("/admin/hitl/review/", {"q": str(review.pk)})
+        assert list(page.context["cl"].result_list) == [review]
 
 
 class TestCost:
