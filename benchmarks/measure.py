@@ -4,7 +4,19 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks import decisions, effects, fixtures, halt, http_api, machine, steps, timers, waiting
+from benchmarks import (
+    decisions,
+    effects,
+    fixtures,
+    halt,
+    http_api,
+    live,
+    machine,
+    queue_page,
+    steps,
+    timers,
+    waiting,
+)
 from benchmarks.machine import Figures
 from tenants.kernel.context import tenant_context
 
@@ -23,6 +35,9 @@ class Size:
     waiting: int
     waiting_real: int
     timers: int
+    queue: int
+    queue_reads: int
+    live_s: float
 
 
 FULL = Size(
@@ -34,9 +49,22 @@ FULL = Size(
     waiting=10_000,
     waiting_real=200,
     timers=10_000,
+    queue=5_000,
+    queue_reads=60,
+    live_s=20,
 )
 QUICK = Size(
-    runs=8, decisions=100, effects=30, reads=50, halted=20, waiting=1_000, waiting_real=20, timers=1_000
+    runs=8,
+    decisions=100,
+    effects=30,
+    reads=50,
+    halted=20,
+    waiting=1_000,
+    waiting_real=20,
+    queue=5_000,
+    queue_reads=20,
+    live_s=5,
+    timers=1_000,
 )
 
 
@@ -55,6 +83,14 @@ WORKLOADS: dict[str, tuple[str, Callable[[Size], Figures]]] = {
         lambda _size: {f"rss_mb.{part}": mb for part, mb in machine.peak_rss_mb().items() if part != "model"},
     ),
     "halt": ("kill switch to the last effect", lambda size: halt.halt(size.halted)),
+    "live": (
+        "a change to the sockets of open pages",
+        lambda size: live.live_updates(200, per_s=50, seconds=size.live_s),
+    ),
+    "queue": (
+        "the queue page among reviews that wait",
+        lambda size: queue_page.queue_page(size.queue, repeat=size.queue_reads),
+    ),
     "waiting": (
         "runs that wait for people",
         lambda size: waiting.among_many(size.waiting, real=size.waiting_real),

@@ -11,6 +11,10 @@ GOALS = {
     "gate.ms": "<= 5 and <= 3x floor",
     "halt.p99_ms": "<= 2000",
     "waiting.worker_slots": "0",
+    "queue.p95_ms": "<= 300",
+    "queue.queries": "<= 12",
+    "live.p95_ms": "<= 1000",
+    "live.lost": "0",
     "ratio.langgraph": ">= 1.35",
 }
 

@@ -21,8 +21,10 @@ from agents.api import (
 )
 from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
 from hitl.api import (
+    AnalyticsView,
     AssignView,
     AvailabilityView,
+    BatchView,
     ClaimView,
     EndpointViewSet,
     EscalationPolicyViewSet,
@@ -79,5 +81,7 @@ tenant_urls: list[Any] = [
     path("hitl/queue/<uuid:pk>/release", ReleaseView.as_view(), name="review-release"),
     path("hitl/queue/<uuid:pk>/assign", AssignView.as_view(), name="review-assign"),
     path("hitl/availability", AvailabilityView.as_view(), name="reviewer-availability"),
+    path("hitl/queue/batch", BatchView.as_view(), name="review-batch-api"),
+    path("hitl/analytics", AnalyticsView.as_view(), name="review-analytics-api"),
     path("", include(work.urls)),
 ]

@@ -1,5 +1,9 @@
 """Index of this app's API."""
 
+from hitl.desk.api import (
+    AnalyticsView,
+    BatchView,
+)
 from hitl.escalation.api import (
     EscalationPolicyViewSet,
     ServiceLevelViewSet,
@@ -25,8 +29,10 @@ from hitl.routing.api import (
 )
 
 __all__ = [
+    "AnalyticsView",
     "AssignView",
     "AvailabilityView",
+    "BatchView",
     "ClaimView",
     "EndpointViewSet",
     "EscalationPolicyViewSet",

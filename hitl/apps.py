@@ -24,6 +24,7 @@ class HitlConfig(AppConfig):
         connect_routing()
         _notifications()
         _escalation()
+        _desk()
 
 
 def _reviews() -> None:
@@ -104,3 +105,21 @@ def _escalation() -> None:
     auditlog.register(EscalationPolicy, exclude_fields=["coverage", "coverage_at"])
     for model in (EscalationPolicyVersion, ServiceLevel):
         auditlog.register(model)
+
+
+def _desk() -> None:
+    """Say who keeps lists and sees figures."""
+    from auditlog.registry import auditlog
+
+    from governance.access import roles
+    from hitl.desk.models import SavedView
+
+    own_views = ["hitl.add_savedview", "hitl.delete_savedview"]
+    roles.grant(
+        admin=[*own_views, "hitl.share_savedview", "hitl.view_analytics"],
+        reviewer=[*own_views, "hitl.share_savedview"],
+        operator=own_views,
+        viewer=own_views,
+        auditor=[*own_views, "hitl.view_analytics"],
+    )
+    auditlog.register(SavedView)

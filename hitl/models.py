@@ -2,6 +2,7 @@
 
 from hitl.desk.models import (
     ReviewerPreferences,
+    SavedView,
 )
 from hitl.escalation.models import (
     EscalationEvent,
@@ -64,6 +65,7 @@ __all__ = [
     "ReviewerProfile",
     "Rotation",
     "RoundRobinPointer",
+    "SavedView",
     "Schedule",
     "ScheduleOverride",
     "ServiceLevel",

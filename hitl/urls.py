@@ -2,15 +2,18 @@
 
 from django.urls import include, path
 
-from hitl.desk import actions, views
+from hitl.desk import actions, analytics_page, batch_page, queue, views
 from hitl.notifications import slack_hook
 from hitl.notifications import views as notifications
-from hitl.reviews.views import queue
 from hitl.routing.views import availability
 
 urlpatterns = [
-    path("reviews/", queue, name="review-queue"),
+    path("reviews/", queue.queue, name="review-queue"),
     path("reviews/preferences/", actions.preferences, name="review-preferences"),
+    path("reviews/views/", queue.save_view, name="save-view"),
+    path("reviews/views/<uuid:pk>/delete/", queue.delete_view, name="delete-view"),
+    path("reviews/batch/<slug:shape>/", batch_page.batch, name="review-batch"),
+    path("reviews/analytics/", analytics_page.analytics, name="review-analytics"),
     path("reviews/<uuid:pk>/", views.review, name="review"),
     path("reviews/<uuid:pk>/viewed/", actions.viewed, name="review-viewed"),
     path("reviews/<uuid:pk>/reply/", actions.reply, name="review-reply"),

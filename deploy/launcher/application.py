@@ -70,6 +70,7 @@ def is_ready(port: int) -> bool:
 
 def _start_web(stack: Stack) -> Child:
     options = {"--host": LOOPBACK, "--port": str(stack.port), "--log-level": "warning"}
+    options["--ws-per-message-deflate"] = "false"  # messages are tiny, and there is one for each open page
     words = [word for pair in options.items() for word in pair]
     # Without a time limit an open live page would hold up the stop for ever.
     arguments = ("-m", "uvicorn", "config.asgi:application", *words, "--timeout-graceful-shutdown", "3")

@@ -6,8 +6,11 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.timesince import timesince
 
+from hitl.desk.filters import ALL, DUE_SOON, ME, NOBODY, OVERDUE, YES, Filters
+from hitl.desk.listing import conditions
 from hitl.desk.views import review_page
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel
@@ -16,12 +19,54 @@ from tenants.kernel.admin import LABELS, EvidenceAdmin, display
 from tenants.templatetags.display import inert
 
 
+class _WordFilter(admin.SimpleListFilter):
+    """A filter of the dashboard's queue, under its own name."""
+
+    words: tuple[tuple[str, dict[str, str], str], ...] = ()
+    """A word for the address, the queue's filters that it stands for, and what it is called."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [(word, title) for word, _, title in self.words]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Review]) -> QuerySet[Review]:
+        """Return what the chosen filters ask for."""
+        for word, chosen, _ in self.words:
+            if self.value() == word:
+                filters = Filters(chosen={"status": ALL, **chosen})
+                return queryset.filter(conditions(filters, user=request.user, now=timezone.now()))
+        return queryset
+
+
+class MineFilter(_WordFilter):
+    """Whose a review is."""
+
+    title = "whose"
+    parameter_name = "whose"
+    words = (
+        ("may", {"may": YES}, "I may decide"),
+        ("mine", {"assigned": ME}, "Assigned to me"),
+        ("nobody", {"assigned": NOBODY}, "Unassigned"),
+    )
+
+
+class DueFilter(_WordFilter):
+    """How pressing a review is."""
+
+    title = "due"
+    parameter_name = "due"
+    words = (
+        ("overdue", {"status": Review.Status.PENDING, "due": OVERDUE}, "Overdue"),
+        ("soon", {"status": Review.Status.PENDING, "due": DUE_SOON}, "Due within 15 minutes"),
+    )
+
+
 class ReviewAdmin(EvidenceAdmin):
     """The reviewer's queue."""
 
     list_display = ["asks", "about", "risk_label", "status_label", "requested_by", "agent_name", "waiting"]
-    list_filter = ["status", "kind", "risk", "tool"]
-    search_fields = ["tool", "agent_name", "requester__username"]
+    list_filter = [MineFilter, DueFilter, "status", "kind", "risk", "priority", "queue", "agent_name", "tool"]
+    search_fields = ["=id", "=run_id", "tool", "agent_name", "requester__username"]
     list_select_related = ["requester"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:

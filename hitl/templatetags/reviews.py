@@ -12,11 +12,15 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def pending_reviews(context: dict[str, Any]) -> int | None:
-    """Return how many reviews wait for people; None for those who may not see them."""
+    """Return how many reviews wait for people; None for those who may not see them.
+
+    A page that has counted them already says so in `pending_total`.
+    """
     request = context.get("request")
     if request is None or not request.user.has_perm("hitl.view_review"):
         return None
-    return Review.objects.pending().count()
+    known: int | None = context.get("pending_total")
+    return Review.objects.pending().count() if known is None else known
 
 
 @register.filter

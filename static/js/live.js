@@ -16,13 +16,13 @@ export function onChange(listener) {
   listeners.add(listener);
 }
 
-// Returns a function that runs `action` at most every REFRESH_EVERY_MS, and once more for the last call.
-export function paced(action) {
+// Returns a function that runs `action` at most every `everyMs`, and once more for the last call.
+export function paced(action, everyMs = REFRESH_EVERY_MS) {
   let last = -Infinity;
   let timer = null;
   return () => {
     if (timer !== null) return;
-    const wait = Math.max(0, last + REFRESH_EVERY_MS - performance.now());
+    const wait = Math.max(0, last + everyMs - performance.now());
     timer = setTimeout(() => {
       timer = null;
       last = performance.now();
@@ -56,7 +56,9 @@ function connect() {
     // Something may have happened between the rendering of the page and now, or while we were away.
     tell(null);
   });
-  socket.addEventListener("message", (message) => tell(JSON.parse(message.data)));
+  socket.addEventListener("message", (message) => {
+    for (const change of JSON.parse(message.data)) tell(change);
+  });
   socket.addEventListener("close", (event) => {
     socket = null;
     if (event.code === SIGNED_OUT) {

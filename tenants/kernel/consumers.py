@@ -22,7 +22,7 @@ RECHECK_S = 15.0
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels is untyped
-    """Push `{topic, id}` of the tenant named by the Host header to its signed-in people."""
+    """Push lists of `{topic, id}` of the tenant named by the Host header to its signed-in people."""
 
     async def connect(self) -> None:
         """Accept only the tenant's own page and a live session of that tenant."""
@@ -50,9 +50,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
             await self.channel_layer.group_discard(self._group, self.channel_name)
 
     async def live_changed(self, event: dict[str, Any]) -> None:
-        """Pass notices on, one message each."""
-        for topic, key in event["changes"]:
-            await self.send_json({"topic": topic, "id": key})
+        """Pass on what changed together in one message: a page that many hear of is sent to hundreds."""
+        await self.send_json([{"topic": topic, "id": key} for topic, key in event["changes"]])
 
     async def _close_when_signed_out(self) -> None:
         with suppress(asyncio.CancelledError):

@@ -25,7 +25,8 @@ SEND_TIMEOUT_S = 2.0
 LOOK_S = 0.5
 NO_NOTICES = (RedisError, OSError, TimeoutError)
 """What a Redis that is away leads to."""
-GATHER_S = 0.03
+GATHER_S = 0.1
+"""The first change goes out at once; what follows within this time travels together."""
 
 Change = tuple[str, str]
 """A topic and the id of what changed."""

@@ -22,6 +22,7 @@ from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.models import PolicyDecision
+from hitl.desk.models import SavedView
 from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.types import GrantRequest
@@ -124,6 +125,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "run": str(run.pk),
         "review": str(review.pk),
         "standinggrant": str(grant.pk),
+        "shape": review.shape,
+        "savedview": str(SavedView.objects.create(owner=alice, name="only-at-acme").pk),
         "halt": str(Halt.objects.create(agent=agent, reason="only-at-acme", by=oscar).pk),
         "circuit": str(Circuit.objects.create(kind="tool", name="only-at-acme").pk),
         "concurrencycap": str(ConcurrencyCap.objects.create(kind="tenant", limit=3).pk),
@@ -183,6 +186,8 @@ def model_of(route: Route) -> str:
     if route.name.startswith("admin:"):
         return route.name.removeprefix("admin:").split("_")[1]
     parts = route.template.strip("/").split("/")
+    if route.name == "delete-view":
+        return "savedview"
     if parts[0] == "api":
         return MODEL_OF_API.get("/".join(parts[2:4])) or MODEL_OF_API[parts[2]]
     return MODEL_OF_PAGE[parts[0]]
@@ -191,7 +196,7 @@ def model_of(route: Route) -> str:
 def path_of(route: Route, ids: Ids) -> str:
     """Return the path of Acme's object."""
     name = "ONLY_AT_ACME" if model_of(route) == "toolsecret" else "only-at-acme"
-    values = {"name": name, "user_id": ids["user"], "group_id": ids["group"]}
+    values = {"name": name, "user_id": ids["user"], "group_id": ids["group"], "shape": ids["shape"]}
     return route.template.format(
         **{name: values.get(name, ids[model_of(route)]) for name in route.parameters}
     )

@@ -65,7 +65,7 @@ class TestWhatIsHeard:
             run_id = _ask(stack)
             heard: list[dict[str, str]] = []
             while {"topic": "runs", "id": run_id} not in heard:
-                heard.append(json.loads(here.recv(timeout=20)))
+                heard += json.loads(here.recv(timeout=20))
             stray = []
             with suppress(TimeoutError):
                 while True:
