@@ -151,7 +151,8 @@ def listed(filters: Filters, *, user: Any, now: datetime) -> QuerySet[Any]:
     if outcome := filters.get("outcome"):
         found = with_outcome(found).filter(outcome=outcome)
     if filters.is_pending:
-        return found.annotate(rank=RANK, due=Coalesce("due_at", "expires_at")).order_by("rank", "due", "id")
+        found = found.annotate(rank=RANK, due=Coalesce("due_at", "expires_at"))
+        return found.order_by("rank", "due", "id")
     if filters.get("status") == ALL:
         return found.order_by("-id")
     return found.filter(decided_at__isnull=False).order_by("-decided_at", "-id")

@@ -18,7 +18,7 @@ NO_SEARCH = "DROP INDEX hitl_review_search; DROP INDEX hitl_review_decided;"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hitl', '0010_grants'),
+        ("hitl", "0008_preferences"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -22,7 +22,7 @@ DROP TRIGGER append_only_truncate ON hitl_grantuse;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("hitl", "0008_preferences"),
+        ("hitl", "0009_saved_views"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
