@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
+from agents.halts.models import Halt
+from agents.runs import operations as runs
+from agents.runs.models import Run
 from governance.audit.models import AuditEvent
 from hitl.escalation import levels, operations, signals, waking
 from hitl.escalation.models import (
@@ -18,11 +21,12 @@ from hitl.escalation.models import (
 )
 from hitl.escalation.operations import NotSteerable
 from hitl.notifications import operations as notifications
+from hitl.notifications.types import Kind
 from hitl.reviews.attention import raise_priority
 from hitl.reviews.models import Review, Vote
 from hitl.reviews.record import changed
 from hitl.reviews.types import Assurance
-from hitl.routing import operations as routing
+from hitl.routing import duty as routing
 from tenants.kernel.errors import InvalidInput, PermissionMissing
 from tenants.timers.models import Timer
 from tenants.timers.tick import tick
@@ -47,6 +51,8 @@ class Notices:
         self.keys: list[str] = []
 
     def notify(self, *, recipients: Any, kind: str, dedup: str, **_given: Any) -> int:
+        if kind == Kind.REVIEW_OPENED:
+            return 0
         found = list(recipients)
         kind = dedup.partition(":")[0] if kind == "service_level" else kind
         self.sent += [(kind, user.username) for user in found]
@@ -84,6 +90,16 @@ def state(review: Review) -> EscalationState:
 def events(review: Review) -> list[str]:
     """Return what the escalation did, first to last."""
     return list(EscalationEvent.objects.filter(review=review).order_by("id").values_list("kind", flat=True))
+
+
+def with_run(review: Review, agent: Any) -> Review:
+    """Give the review a run that waits for it."""
+    asked = {"query": "refund, please"}
+    made = runs.start(agent=agent, user=review.requester, input=asked, trace_id="0" * 32, now=NOW)
+    Run.objects.filter(pk=made.pk).update(status=Run.Status.WAITING)
+    Review.objects.filter(pk=review.pk).update(run_id=made.pk)
+    review.refresh_from_db()
+    return review
 
 
 def run(*seconds: float) -> None:
@@ -130,7 +146,8 @@ class TestServiceLevel:
         run(600, 675, 680, 900, 905, 910)
         review.refresh_from_db()
         assert (review.warned_at, review.breached_at) == (later(675), later(900))
-        assert notices.of("sla_warning") == notices.of("sla_breach") == ["bob", "rita"]
+        assert notices.of("sla_warning") == ["bob"], "it was assigned to Bob when it was opened"
+        assert notices.of("sla_breach") == ["bob", "rita"]
         actions = AuditEvent.objects.filter(subject_id=str(review.pk), action__startswith="review.sla")
         assert sorted(actions.values_list("action", flat=True)) == ["review.sla-breach", "review.sla-warning"]
 
@@ -483,10 +500,10 @@ class TestEnd:
         ],
     )
     def test_of_an_escalation_never_approves(
-        self, open_review: Open, action: str, status: str, notices: Any
+        self, open_review: Open, agent: Any, action: str, status: str
     ) -> None:
         save([{"step": "final", "action": action}])
-        review = open_review()
+        review = with_run(open_review(), agent)
         run(10, 20, 600, 1000)
         review.refresh_from_db()
         assert review.status == status
@@ -500,7 +517,7 @@ class TestEnd:
         ("action", "signal"),
         [("cancel_run", signals.run_to_cancel), ("pause_agent", signals.agent_to_pause)],
     )
-    def test_asks_what_stands_above(self, open_review: Open, action: str, signal: Any) -> None:
+    def test_asks_what_stands_above(self, open_review: Open, agent: Any, action: str, signal: Any) -> None:
         heard: list[Any] = []
 
         def hear(review: Review, now: datetime, **_kwargs: Any) -> None:
@@ -508,10 +525,14 @@ class TestEnd:
 
         signal.connect(hear)
         save([{"step": "final", "action": action}])
-        review = open_review()
+        review = with_run(open_review(), agent)
         run(10)
         signal.disconnect(hear)
         assert heard == [(review.pk, later(10))]
+        assert review.run_id is not None
+        ended = Run.objects.get(pk=review.run_id).status == Run.Status.CANCELLED
+        assert ended == (action == "cancel_run")
+        assert Halt.objects.standing().filter(agent=agent).exists() == (action == "pause_agent")
 
     def test_raises_the_priority_and_shortens_the_clock(self, open_review: Open) -> None:
         save([{"step": "raise_priority", "to": "critical"}, WAIT])

@@ -14,7 +14,7 @@ from hitl.escalation.models import EscalationHeartbeat, EscalationPolicy, Escala
 from hitl.escalation.preview import check_coverage, dry_run
 from hitl.notifications import operations as notifications
 from hitl.reviews.models import Review
-from hitl.routing import operations as routing
+from hitl.routing import duty as routing
 from tenants.kernel.context import platform_context
 from tenants.timers.models import Timer
 from tenants.timers.tick import tick
