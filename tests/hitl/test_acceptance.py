@@ -37,13 +37,15 @@ from governance.audit.models import AuditEvent
 from governance.policies.models import RiskThreshold
 from governance.types import UserRef
 from hitl.escalation.models import EscalationEvent, EscalationState
+from hitl.notifications.models import Notification
 from hitl.reviews import deadlines, eligibility
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review, ReviewPlan, ReviewTier
 from hitl.reviews.quorum import EXCLUSIONS
-from hitl.reviews.signals import review_changed, review_decided, review_unsatisfiable
+from hitl.reviews.signals import review_unsatisfiable
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response, ReviewRequest
 from tenants.kernel.context import schema_tenant, tenant_context
+from tenants.timers.tick import tick
 from tests.agents import conftest as stage
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
@@ -314,30 +316,34 @@ class TestAcceptance06:
     def test_quorum_of_two_the_first_vote_keeps_the_second_reviewer_asked(
         self, propose: Propose, decide: Decide, bob: Any, rita: Any, pat: Any
     ) -> None:
-        """What notices and escalation ask: who is still wanted. They hear of a change, not of an end."""
         ReviewPlan.objects.create(name="two", document=TWO, author=pat)
         review = review_of(propose())
-        heard: list[str] = []
 
-        def changed(**_kwargs: Any) -> None:
-            heard.append("changed")
+        def asked(*statuses: str) -> set[str]:
+            """Return which of the two has a notice that asks for a decision, sent or still to be sent."""
+            rows = Notification.objects.filter(review_id=review.pk, asks=True, status__in=statuses)
+            return set(rows.values_list("recipient__username", flat=True)) & {"bob", "rita"}
 
-        def decided(**_kwargs: Any) -> None:
-            heard.append("decided")
+        def escalated_to() -> set[str]:
+            """Let the escalation take its steps; return whom it asked."""
+            known = set(Notification.objects.filter(review_id=review.pk).values_list("pk", flat=True))
+            for _ in range(3):
+                next_at = EscalationState.objects.get(review=review).next_at
+                if next_at is not None:
+                    tick(now=next_at)
+            told = Notification.objects.filter(review_id=review.pk).exclude(pk__in=known)
+            return set(told.values_list("recipient__username", flat=True)) & {"bob", "rita"}
 
-        review_changed.connect(changed)
-        review_decided.connect(decided)
-        try:
-            decide(review, bob)
-            assert heard == ["changed"]
-            assert review in Review.objects.actionable_by(rita)
-            assert review not in Review.objects.actionable_by(bob)
-            assert "approve" in reviews.available_actions(fresh(review), rita).verbs
-            decide(review, rita)
-            assert heard == ["changed", "decided"]
-        finally:
-            review_changed.disconnect(changed)
-            review_decided.disconnect(decided)
+        assert asked("pending", "sent") == {"bob", "rita"}
+        before = asked("pending")
+        decide(review, bob)
+        assert asked("pending") == before - {"bob"}
+        assert "rita" in asked("pending", "sent")
+        assert escalated_to() == {"rita"}
+        assert review in Review.objects.actionable_by(rita)
+        assert review not in Review.objects.actionable_by(bob)
+        assert decide(review, rita).json()["status"] == "approved"
+        assert EscalationState.objects.get(review=review).next_at is None
 
 
 class TestAcceptance07:
@@ -533,7 +539,7 @@ class TestAcceptance13:
                     with CaptureQueriesContext(connection) as queries:
                         answer = getattr(client, method)(f"{QUEUE}/{pk}{path}", body, format="json")
                     content = {**answer.json(), "trace_id": ""}
-                    told.append((answer.status_code, content, [asked(q["sql"], pk) for q in queries]))
+                    told.append((answer.status_code, content, [without(q["sql"], pk) for q in queries]))
                 assert told[2] == told[3]
                 assert (told[2][0], told[0][1]) == (404, told[1][1])
 
@@ -642,7 +648,7 @@ def first_of(page: str) -> Any:
     return found.pk if found else 1
 
 
-def asked(sql: str, pk: str) -> str:
+def without(sql: str, pk: str) -> str:
     """Return a query without the id that it is about."""
     return sql.replace(pk, "").replace(pk.replace("-", ""), "")
 

@@ -167,13 +167,15 @@ class TestUse:
         assert (left(grant), GrantUse.objects.get().review) == (9, review)
 
     def test_leaves_nobody_to_be_asked(self, give: Give, propose: Propose) -> None:
-        """Neither assigned nor escalated: those who would do so are told after the grant has voted."""
+        """Neither assigned, told nor escalated: who would do so hears of it after the grant has voted."""
         from hitl.escalation.models import EscalationState
+        from hitl.notifications.models import Notification
 
         give()
         review = propose()
         assert review.assigned_to is None
         assert not EscalationState.objects.filter(review=review).exists()
+        assert not Notification.objects.filter(review_id=review.pk, asks=True).exists()
 
     def test_lets_the_call_run_once(self, give: Give, propose: Propose) -> None:
         give()
