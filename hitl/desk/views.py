@@ -199,6 +199,7 @@ def _context(
         "posted": request.POST.get("decision", ""),
         "allowed": {verb.value for verb in actions.verbs},
         "why_not": actions.why_not,
+        "stands_in_for": eligibility.stands_in_for(user, now) if actions.verbs else [],
         "needs_password": item.min_assurance == Assurance.STEP_UP,
         "whole": whole,
         "arguments": arguments,
