@@ -18,6 +18,8 @@ urlpatterns = [
     path("reviews/<uuid:pk>/viewed/", actions.viewed, name="review-viewed"),
     path("reviews/<uuid:pk>/reply/", actions.reply, name="review-reply"),
     path("reviews/<uuid:pk>/revoke/", actions.revoke, name="review-revoke"),
+    path("reviews/<uuid:pk>/claim/", actions.claim, name="review-claim"),
+    path("reviews/<uuid:pk>/release/", actions.release, name="review-release"),
     path("", include("hitl.grants.urls")),
     path("me/availability/", availability, name="availability"),
     path("inbox/", notifications.inbox, name="inbox"),

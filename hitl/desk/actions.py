@@ -16,6 +16,7 @@ from hitl.desk.views import page_of
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.types import Channel
+from hitl.routing import operations as routing
 from tenants.kernel.errors import DomainError
 
 CHANNELS = {channel.value: channel for channel in (Channel.ADMIN, Channel.DASHBOARD)}
@@ -56,6 +57,32 @@ def revoke(request: HttpRequest, pk: str) -> HttpResponse:
     def send(user: Any) -> str:
         operations.revoke(review_id=pk, by=user, message=text, now=timezone.now())
         return "The approval is taken back; the call does not run."
+
+    return _back(request, pk, send)
+
+
+@login_required
+@permission_required(operations.DECIDE, raise_exception=True)
+@require_POST
+def claim(request: HttpRequest, pk: str) -> HttpResponse:
+    """Take the review for oneself."""
+
+    def send(user: Any) -> str:
+        routing.claim(review_id=pk, user=user, now=timezone.now())
+        return "It is yours; nobody else is called about it meanwhile."
+
+    return _back(request, pk, send)
+
+
+@login_required
+@permission_required(operations.DECIDE, raise_exception=True)
+@require_POST
+def release(request: HttpRequest, pk: str) -> HttpResponse:
+    """Give a claimed review back."""
+
+    def send(user: Any) -> str:
+        routing.release(review_id=pk, user=user, now=timezone.now())
+        return "You gave it back."
 
     return _back(request, pk, send)
 

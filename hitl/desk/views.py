@@ -182,13 +182,14 @@ def _context(
     votes = sorted(item.votes.all(), key=lambda vote: vote.pk)
     plan = item.decided_by
     asked = plan_words(plan, item.ballots(), digest=item.digest)
-    could = eligibility.eligible(item, now=now) if is_open else []
+    could = eligibility.eligible_standing_in(item, now=now) if is_open else []
     whole = _is_whole(request, item)
     arguments = evidence.arguments(item, whole=whole)
     past = evidence.similar(item)
     earlier, later = evidence.others(item)
     talk = list(item.messages.select_related("author").order_by("id"))
     run = evidence.run_now(item)
+    place = _place(item, channel)
     following = None if is_open else _after(item.pk, _actionable(user))
     return {
         "review": item,
@@ -199,6 +200,7 @@ def _context(
         "posted": request.POST.get("decision", ""),
         "allowed": {verb.value for verb in actions.verbs},
         "why_not": actions.why_not,
+        "stands_in_for": [person for one, people in could for person in people if one.pk == user.pk],
         "needs_password": item.min_assurance == Assurance.STEP_UP,
         "whole": whole,
         "arguments": arguments,
@@ -207,8 +209,8 @@ def _context(
         "votes": [{"vote": vote, "word": WORDS[item.kind][DecisionVerb(vote.decision)]} for vote in votes],
         "edits": evidence.edits(votes),
         "plan": asked,
-        "deciders": [one for one in could if one.pk not in asked.approvers],
-        "excluded": plans.excluded_names(plan),
+        "deciders": [one for one, _ in could if one.pk not in asked.approvers],
+        "excluded": plans.excluded_names(plan, known=[item.requester, item.owner]),
         "earlier": earlier,
         "later": later,
         "talk": talk,
@@ -222,7 +224,8 @@ def _context(
         "may_steer_run": _may_steer(run, user),
         "similar": past,
         "similar_shares": evidence.shares(past),
-        "place": _place(item, channel) if is_open else {},
+        "place": place,
+        "pending_total": place["of"] if place["of"] < QUEUE else None,
         "next": None if following is None else page_of(following, channel),
     }
 

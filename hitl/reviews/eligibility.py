@@ -1,6 +1,6 @@
 """Who may decide a review, and who may not. Superusers are not exempt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,9 @@ from hitl.reviews.predicates import Reviewer
 from hitl.reviews.quorum import Plan
 
 DECIDE = "hitl.decide_review"
-StandIns = Callable[[Any, datetime], list[Any]]
+StandIns = Callable[[Iterable[Any], datetime], Mapping[int, list[Any]]]
 STANDS_IN_FOR: list[StandIns] = []
-"""Functions `(user, at) -> people`, added by what knows about substitutions."""
+"""Functions `(users, at) -> people by the key of who stands in for them`, added by what knows about substitutions."""
 
 
 def deciders() -> QuerySet[User]:
@@ -40,7 +40,16 @@ def as_reviewer(user: Any) -> Reviewer:
 
 def stands_in_for(user: Any, at: datetime) -> list[Any]:
     """Return the people whom the user stands in for at that time."""
-    return [person for find in STANDS_IN_FOR for person in find(user, at)]
+    return _standing_in([user], at).get(user.pk, [])
+
+
+def _standing_in(users: list[Any], at: datetime) -> dict[int, list[Any]]:
+    """Return for each of the users whom they stand in for, asking once for all of them."""
+    found: dict[int, list[Any]] = {user.pk: [] for user in users}
+    for find in STANDS_IN_FOR:
+        for pk, people in find(users, at).items():
+            found[pk] += people
+    return found
 
 
 def why_excluded(review: Review, user: Any, *, now: datetime | None = None) -> str:
@@ -49,22 +58,42 @@ def why_excluded(review: Review, user: Any, *, now: datetime | None = None) -> s
     Whoever stands in for an excluded person is excluded too. It asks for no permission.
     """
     plan = review.decided_by
+    return _why(plan, user) or _why_stand_in(plan, stands_in_for(user, now or timezone.now()))
+
+
+def _why(plan: Plan, user: Any) -> str:
     if user.pk in plan.excluded:
         return plan.excluded[user.pk]
     if quorum.EDITOR in plan.exclude and plan.editor == user.pk:
         return "You made the last edit, so somebody else must approve it."
-    for person in stands_in_for(user, now or timezone.now()):
+    return ""
+
+
+def _why_stand_in(plan: Plan, people: list[Any]) -> str:
+    for person in people:
         if person.pk in plan.excluded:
             return f"You stand in for {person.username}, who may not decide this."
     return ""
 
 
+def _free(plan: Plan, at: datetime) -> list[tuple[User, list[Any]]]:
+    """Return the deciders whom nothing keeps from a review under this plan, by name, and whom each stands in for."""
+    users = _by_name()
+    standing_in = _standing_in(users, at)
+    pairs = [(user, standing_in[user.pk]) for user in users if not _why(plan, user)]
+    return [(user, people) for user, people in pairs if not _why_stand_in(plan, people)]
+
+
 def eligible(review: Review, *, now: datetime | None = None) -> list[User]:
     """Return who may decide the review and would count, by name."""
+    return [user for user, _ in eligible_standing_in(review, now=now)]
+
+
+def eligible_standing_in(review: Review, *, now: datetime | None = None) -> list[tuple[User, list[Any]]]:
+    """Return who may decide the review and would count, by name, each with whom they stand in for."""
     plan = review.decided_by
-    at = now or timezone.now()
-    found = [user for user in _by_name() if not why_excluded(review, user, now=at)]
-    return [user for user in found if counts_in(plan, as_reviewer(user))]
+    found = _free(plan, now or timezone.now())
+    return [(user, people) for user, people in found if counts_in(plan, as_reviewer(user))]
 
 
 def counts_in(plan: Plan, reviewer: Reviewer) -> bool:
@@ -74,5 +103,6 @@ def counts_in(plan: Plan, reviewer: Reviewer) -> bool:
 
 def is_satisfiable(review: Review) -> bool:
     """Tell whether enough people are left to approve the review."""
-    reviewers = [as_reviewer(user) for user in _by_name() if not why_excluded(review, user)]
-    return quorum.is_reachable(review.decided_by, reviewers, review.ballots(), digest=review.digest)
+    plan = review.decided_by
+    reviewers = [as_reviewer(user) for user, _ in _free(plan, timezone.now())]
+    return quorum.is_reachable(plan, reviewers, review.ballots(), digest=review.digest)

@@ -1,8 +1,9 @@
 """Which plan decides a call, fixed when its review is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from django.contrib.auth import get_user_model
 
@@ -58,9 +59,12 @@ def excluded(names: Sequence[str], request: PolicyRequest, authors: Sequence[int
     return people
 
 
-def excluded_names(plan: Plan) -> list[tuple[str, str]]:
-    """Return who is excluded, by name, with the reason as others read it."""
-    people = get_user_model().objects.in_bulk([*plan.excluded])
+def excluded_names(plan: Plan, *, known: Iterable[Any] = ()) -> list[tuple[str, str]]:
+    """Return who is excluded, by name, with the reason as others read it; `known` are people at hand."""
+    people = {user.pk: user for user in known if user is not None}
+    strangers = plan.excluded.keys() - people.keys()
+    if strangers:
+        people |= get_user_model().objects.in_bulk(strangers)
     told = {
         WHY[INITIATOR]: "asked for it",
         WHY[DELEGATOR]: "it was asked on their behalf",

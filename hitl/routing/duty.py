@@ -1,5 +1,6 @@
 """Who is on call, and who stands in for whom."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -85,9 +86,18 @@ def stand_ins(users: Iterable[User], at: datetime, review: Review | None = None)
 
 def standing_in_for(user: User, at: datetime) -> list[User]:
     """Return the people for whom `user` stands in at that instant; nobody if they may not decide reviews."""
-    found = Substitution.objects.at(at).filter(substitute=user).select_related("person")
-    people = {substitution.person_id: substitution.person for substitution in found}
-    return list(people.values()) if people and _deciders([user]) else []
+    return standing_in([user], at).get(user.pk, [])
+
+
+def standing_in(users: Iterable[User], at: datetime) -> dict[int, list[User]]:
+    """Return for whom these users stand in at that instant, by the user's key; for those who may decide reviews."""
+    asked = {user.pk: user for user in users}
+    found = Substitution.objects.at(at).filter(substitute__in=asked).select_related("person")
+    people: dict[int, dict[int, User]] = defaultdict(dict)
+    for substitution in found:
+        people[substitution.substitute_id][substitution.person_id] = substitution.person
+    able = _deciders([asked[pk] for pk in people]) if people else set()
+    return {pk: list(persons.values()) for pk, persons in people.items() if pk in able}
 
 
 @transaction.atomic

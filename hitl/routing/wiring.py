@@ -34,5 +34,5 @@ def connect_routing() -> None:
         auditlog.register(model)
     review_opened.connect(operations.on_review_opened, dispatch_uid="routing.review_opened")
     review_changed.connect(operations.on_review_changed, dispatch_uid="routing.review_changed")
-    STANDS_IN_FOR.append(duty.standing_in_for)
+    STANDS_IN_FOR.append(duty.standing_in)
     TIMERS.add(operations.CLAIM_TIMER, "hitl.routing.operations:on_claim_timer")

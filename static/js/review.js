@@ -17,10 +17,14 @@ const WHY = {
   revoked: "Its approval was taken back.",
 };
 
-// One press approves; high and critical risk ask for a second one.
-function approve() {
+const HURRY_MS = 300;
+let typed = { key: "", at: -Infinity };
+
+// One press approves; high and critical risk ask for a second one. A key amid others is somebody writing.
+function approve(event) {
   const button = document.getElementById("approve");
   if (!button || button.form.hidden || button.disabled) return false;
+  if (event.key !== typed.key && event.timeStamp - typed.at < HURRY_MS) return true;
   const password = button.form.querySelector("input[name=password]");
   if (password && !password.value) {
     password.focus();
@@ -66,6 +70,10 @@ shortcuts({
   j: follow("next-in-queue"),
   k: follow("previous-in-queue"),
   n: follow("next", "next-in-queue"),
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key.length === 1) typed = { key: event.key, at: event.timeStamp };
 });
 
 // Ctrl+Enter sends what is being written; Escape leaves the field, so that the keys work again.

@@ -252,6 +252,22 @@ class TestWords:
         given = seen(review, "approve", not_before="tomorrow")
         assert browser("bob").post(path(pending(review)), given).status_code == 422
 
+    def test_claims_and_releases(self, browser: Browser, review: Review, bob: Any) -> None:
+        client = browser("bob")
+        assert "Claim</button>" in html(client, pending(review))
+        page = client.post(path(review, "claim/"), {"channel": "admin"}, follow=True)
+        assert page.redirect_chain == [(f"/admin/hitl/review/{review.pk}/change/", 302)]
+        review.refresh_from_db()
+        assert review.assigned_to == bob
+        page = client.post(path(review, "release/"), follow=True)
+        assert "You gave it back." in page.content.decode()
+
+    def test_of_those_who_may_not_decide_are_refused(self, browser: Browser, review: Review) -> None:
+        for verb in ("claim", "release", "revoke"):
+            assert browser("vera").post(path(pending(review), f"{verb}/")).status_code == 403
+        assert browser("oscar").post(path(review, "reply/"), {"message": " "}).status_code == 422
+        assert browser("vera").post(path(review, "reply/"), {"message": "hi"}).status_code == 403
+
     def test_says_who_may_not_and_why(self, browser: Browser, review: Review) -> None:
         page = html(browser("bob"), pending(review))
         assert "oscar (asked for it)" in page

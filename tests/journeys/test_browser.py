@@ -91,7 +91,7 @@ class TestEditAndReject:
         bob = sign_in("bob")
         bob.goto(f"{stack.url('acme')}/reviews/")
         open_review(bob, stack, run)
-        bob.keyboard.press("r")
+        bob.locator("#reject summary").click()
         bob.fill("#reject-message", "Ask for a photo first")
         bob.get_by_role("button", name="Reject", exact=True).click()
         expect(alice.get_by_text("Ask for a photo first").first).to_be_visible(timeout=20_000)

@@ -68,6 +68,7 @@ class TestKeyboard:
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         expect(page.locator("#decision")).to_be_visible()
+        page.wait_for_load_state()
         assert page.evaluate("document.activeElement.tagName") == "BODY"  # nothing to press by accident
         page.keyboard.press("c")
         page.keyboard.type("Is there a photo?")
@@ -104,6 +105,9 @@ class TestKeyboard:
         page.goto(page.url.replace("preferences/", ""))
         page.locator("[data-row]").filter(has_text="Refund order").first.click()
         expect(page.locator("#approve")).to_have_attribute("aria-keyshortcuts", "y")
+        page.keyboard.type("my")  # somebody who writes approves nothing
+        expect(page.locator("#approve")).not_to_have_class(re.compile("is-armed"))
+        page.wait_for_timeout(SECOND_THOUGHT_MS)
         page.keyboard.press("a")
         expect(page.locator("#approve")).not_to_have_class(re.compile("is-armed"))
         page.keyboard.press("y")
