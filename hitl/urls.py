@@ -10,7 +10,8 @@ from hitl.routing.views import availability
 urlpatterns = [
     path("reviews/", queue.queue, name="review-queue"),
     path("reviews/preferences/", actions.preferences, name="review-preferences"),
-    path("reviews/views/", queue.save_view, name="save-view"),
+    path("reviews/choices/", queue.choices, name="queue-choices"),
+    path("reviews/views/", queue.views, name="saved-views"),
     path("reviews/views/<uuid:pk>/delete/", queue.delete_view, name="delete-view"),
     path("reviews/batch/<slug:shape>/", batch_page.batch, name="review-batch"),
     path("reviews/analytics/", analytics_page.analytics, name="review-analytics"),

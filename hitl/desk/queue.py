@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hitl.desk import batches, saved
 from hitl.desk.batches import MAX_ITEMS
@@ -91,12 +91,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     context = {"error": error, "filters": filters, "now": now, **_page(request, filters, found, now)}
     if request.headers.get("HX-Request"):
         return render(request, "hitl/_queue.html", context)
-    views = SavedView.objects.visible_to(request.user)
-    context |= {
-        "views": views,
-        "may_share": request.user.has_perm(saved.SHARE),
-        **_form(filters, context["known"]),
-    }
+    context |= _form(filters)
     return render(request, "hitl/queue.html", context, status=error.status if error else 200)
 
 
@@ -109,10 +104,6 @@ def _page(request: HttpRequest, filters: Filters, found: Any, now: datetime) -> 
         mine=Count("pk", filter=Q(assigned_to=request.user)),
         nobody=Count("pk", filter=Q(assigned_to=None)),
         overdue=Count("pk", filter=overdue(now)),
-        agents=ArrayAgg("agent_name", distinct=True, default=[]),
-        tools=ArrayAgg("tool", distinct=True, default=[]),
-        requesters=ArrayAgg("requester__username", distinct=True, default=[]),
-        queues=ArrayAgg("queue__name", distinct=True, default=[]),
     )
     like_it = Review.objects.pending().filter(batches.fit(), shape=OuterRef("shape")).exclude(shape="")
     reviews = list(
@@ -138,10 +129,6 @@ def _page(request: HttpRequest, filters: Filters, found: Any, now: datetime) -> 
             }
             for name, label, chosen in TABS
         ],
-        "known": {
-            name: [word for word in counts[name] if word]
-            for name in ("agents", "tools", "requesters", "queues")
-        },
         "chips": [
             {"name": name, "value": value, "without": filters.query(**{name: ""})}
             for name, value in filters.chosen.items()
@@ -180,16 +167,13 @@ def _rows(reviews: list[Any], user: Any) -> list[Row]:
     return rows
 
 
-def _form(filters: Filters, known: dict[str, list[str]]) -> dict[str, Any]:
+def _form(filters: Filters) -> dict[str, Any]:
     """Return the fields of the filter form with what is chosen in them."""
     selects = [
         {"name": name, "label": label, "options": _options(name, filters.get(name))}
         for name, label in SELECTS
     ]
-    texts = [
-        {"name": name, "label": label, "value": filters.get(name), "words": known.get(f"{name}s", [])}
-        for name, label in FIELDS
-    ]
+    texts = [{"name": name, "label": label, "value": filters.get(name)} for name, label in FIELDS]
     return {"selects": selects, "texts": texts}
 
 
@@ -202,10 +186,37 @@ def _options(name: str, chosen: str) -> list[dict[str, Any]]:
 
 
 @login_required
-@permission_required(["hitl.view_review", saved.ADD], raise_exception=True)
-@require_POST
-def save_view(request: HttpRequest) -> HttpResponse:
-    """Keep the filters of the list under a name."""
+@permission_required("hitl.view_review", raise_exception=True)
+@require_safe
+def choices(request: HttpRequest) -> HttpResponse:
+    """Return the words that the fields of the filter form suggest; asked for when the form is opened."""
+    known = Review.objects.pending().aggregate(
+        agent=ArrayAgg("agent_name", distinct=True, default=[]),
+        tool=ArrayAgg("tool", distinct=True, default=[]),
+        requester=ArrayAgg("requester__username", distinct=True, default=[]),
+        queue=ArrayAgg("queue__name", distinct=True, default=[]),
+    )
+    fields = {name: [word for word in words if word] for name, words in known.items()}
+    return render(request, "hitl/_choices.html", {"fields": fields})
+
+
+@login_required
+@permission_required("hitl.view_review", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def views(request: HttpRequest) -> HttpResponse:
+    """Show the saved views that the person has; on POST keep the filters of a list as one."""
+    if request.method == "POST":
+        return _save_view(request)
+    context = {
+        "views": SavedView.objects.visible_to(request.user),
+        "may_share": request.user.has_perm(saved.SHARE),
+    }
+    return render(request, "hitl/_views.html", context)
+
+
+def _save_view(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm(saved.ADD):
+        raise PermissionDenied
     try:
         filters = Filters.parse(request.POST.dict())
         view = saved.save_view(

@@ -142,6 +142,12 @@ class TestFilters:
     def test_refuse_a_page_that_nobody_made(self, show: Show) -> None:
         assert show(after="bm90IGEgcGFnZQ==").status_code == 422
 
+    def test_suggest_what_waits(self, bob: Any, review: Review) -> None:
+        client = Client(SERVER_NAME="acme.localhost")
+        client.force_login(bob)
+        html = client.get(f"{QUEUE}choices/").content.decode()
+        assert all(f'<option value="{word}">' in html for word in ("refund_order", "oscar"))
+
     def test_search_uses_its_index(self, review: Review, bob: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
@@ -265,20 +271,25 @@ class TestSafety:
 
 
 class TestSavedViews:
+    def views(self, who: Any) -> str:
+        client = Client(SERVER_NAME="acme.localhost")
+        client.force_login(who)
+        return str(client.get(f"{QUEUE}views/").content.decode())
+
     def post(self, who: Any, path: str = "views/", **form: str) -> Any:
         client = Client(SERVER_NAME="acme.localhost")
         client.force_login(who)
         return client.post(f"{QUEUE}{path}", form)
 
-    def test_keep_filters_under_a_name(self, bob: Any, show: Show) -> None:
+    def test_keep_filters_under_a_name(self, bob: Any) -> None:
         answer = self.post(bob, name="My refunds", tool="refund_order", risk="high")
         assert answer["Location"] == "/reviews/?risk=high&tool=refund_order"
-        assert "My refunds" in show().content.decode()
+        assert "My refunds" in self.views(bob)
 
-    def test_of_another_are_seen_when_shared(self, bob: Any, rita: Any, show: Show) -> None:
+    def test_of_another_are_seen_when_shared(self, bob: Any, rita: Any) -> None:
         self.post(bob, name="Mine alone", risk="high")
         self.post(bob, name="For us all", risk="high", shared="1")
-        html = show(rita).content.decode()
+        html = self.views(rita)
         assert "For us all" in html
         assert "Mine alone" not in html
 
