@@ -1,10 +1,10 @@
 """Who may decide a review, and who may not. Superusers are not exempt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from governance.access.models import User
@@ -33,7 +33,8 @@ def _by_name() -> list[User]:
 
 
 def as_reviewer(user: Any) -> Reviewer:
-    """Return what a plan may ask about a person."""
+    """Return what a plan may ask about a person; their groups are looked up once for each instance."""
+    prefetch_related_objects([user], "groups")
     groups = frozenset(group.name for group in user.groups.all())
     return Reviewer(id=user.pk, username=user.username, groups=groups)
 
@@ -43,18 +44,23 @@ def stands_in_for(user: Any, at: datetime) -> list[Any]:
     return [person for find in STANDS_IN_FOR for person in find(user, at)]
 
 
-def why_excluded(review: Review, user: Any, *, now: datetime | None = None) -> str:
+def why_excluded(
+    review: Review, user: Any, *, now: datetime | None = None, stands_in: Sequence[Any] | None = None
+) -> str:
     """Return why the user may not decide the review, empty if nothing keeps them from it.
 
-    Whoever stands in for an excluded person is excluded too. It asks for no permission.
+    Whoever stands in for an excluded person is excluded too; a caller with many reviews looks up once
+    for whom. It asks for no permission.
     """
     plan = review.decided_by
+    editor = plan.editor if quorum.EDITOR in plan.exclude else None
     if user.pk in plan.excluded:
         return plan.excluded[user.pk]
-    if quorum.EDITOR in plan.exclude and plan.editor == user.pk:
+    if user.pk == editor:
         return "You made the last edit, so somebody else must approve it."
-    for person in stands_in_for(user, now or timezone.now()):
-        if person.pk in plan.excluded:
+    principals = stands_in_for(user, now or timezone.now()) if stands_in is None else stands_in
+    for person in principals:
+        if person.pk in plan.excluded or person.pk == editor:
             return f"You stand in for {person.username}, who may not decide this."
     return ""
 
