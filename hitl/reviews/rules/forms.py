@@ -74,7 +74,7 @@ class ReviewPlanForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
+        if not self.instance._state.adding:
             self.initial.update(_initial(self.instance.document))
 
     def clean(self) -> dict[str, Any]:
