@@ -400,12 +400,6 @@ def answer_of(review: Review) -> Answer:
     return Answer(verb=DecisionVerb(last.decision), message=last.message, by=last.reviewer.username)
 
 
-def run_cancelled_by(review: Review) -> Vote | None:
-    """Return the vote with which a person cancelled the review's run, with its reviewer, or None."""
-    votes = Vote.objects.filter(review=review, decision=DecisionVerb.CANCEL_RUN)
-    return votes.select_related("reviewer").first()
-
-
 def rejection_of(review: Review) -> Vote | None:
     """Return the vote that rejected the review, with its reviewer, or None."""
     votes = Vote.objects.filter(review=review, verdict=Verdict.REJECT).select_related("reviewer")
@@ -442,5 +436,4 @@ __all__ = [
     "request_review",
     "respond",
     "revoke",
-    "run_cancelled_by",
 ]

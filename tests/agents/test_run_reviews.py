@@ -108,9 +108,9 @@ class TestCancelRun:
         assert work(run).status == Run.Status.CANCELLED
         assert probe.entered == []
         (step,) = run.steps.filter(kind="tool")
-        assert content(step)["error"]["message"] == "bob cancelled the run: It offers to strangers."
+        assert content(step)["error"]["code"] == "cancelled"
         event = AuditEvent.objects.get(run_id=run.pk, action="run.cancelled")
-        assert (event.actor_name, event.body["reason"]) == ("bob", "It offers to strangers.")
+        assert (event.actor_name, event.body["review"]) == ("bob", str(review.pk))
 
 
 class TestRevoked:

@@ -49,6 +49,13 @@ def stages(*ways: int) -> dict[str, Any]:
     return {"stages": [{"name": f"s{n}", "any_of": any_of} for n, any_of in enumerate(rules)]}
 
 
+ODD: dict[str, list[Any]] = {
+    "where": [1, None, [], "True", "x("],
+    "order": ["both", None, [], {}, 1],
+    "exclude": ["initiator", None, ["nobody"], [[]], [], ["last_editor"]],
+}
+
+
 class TestProblems:
     @pytest.mark.parametrize(
         "document", [FULL, with_rule(), {**FULL, "order": "sequential"}, stages(6, 6, 6)]
@@ -82,10 +89,9 @@ class TestProblems:
             *((with_rule(approve=value), "/stages/0/any_of/0/approve") for value in (0, -1, 11, "1", 1.0, True, None)),
             *((with_rule(reject=value), "/stages/0/any_of/0/reject") for value in (-1, 11, "1", True, None)),
             (with_rule(reject=0), "/stages/0/any_of"),
-            *((with_rule(where=value), "/stages/0/any_of/0/where") for value in (1, None, [], "True", "x(")),
-            *(({**FULL, "order": value}, "/order") for value in ("both", None, [], {}, 1)),
-            *(({**FULL, "exclude": value}, "/exclude") for value in ("initiator", None, ["nobody"], [[]])),
-            *(({**FULL, "exclude": value}, "/exclude") for value in ([], ["last_editor"])),
+            *((with_rule(where=value), "/stages/0/any_of/0/where") for value in ODD["where"]),
+            *(({**FULL, "order": value}, "/order") for value in ODD["order"]),
+            *(({**FULL, "exclude": value}, "/exclude") for value in ODD["exclude"]),
             *(({**FULL, "min_distinct": value}, "/min_distinct") for value in (0, 11, "1", True, None)),
             *(({**FULL, "human_only": value}, "/human_only") for value in (1, "yes", None)),
             *(({**FULL, "allow_overlap": value}, "/allow_overlap") for value in (0, "no", None)),
