@@ -19,7 +19,7 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView
+from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -31,7 +31,9 @@ from hitl.api import (
     GrantViewSet,
     NotificationViewSet,
     ReleaseView,
+    ReviewPlanViewSet,
     ReviewQueueViewSet,
+    ReviewTierViewSet,
     ReviewViewSet,
     ScheduleViewSet,
     ServiceLevelViewSet,
@@ -60,6 +62,9 @@ work.register("hitl/escalation-policies", EscalationPolicyViewSet, basename="esc
 work.register("hitl/service-levels", ServiceLevelViewSet, basename="servicelevel")
 work.register("hitl/notifications", NotificationViewSet, basename="notification")
 work.register("hitl/endpoints", EndpointViewSet)
+work.register("hitl/plans", ReviewPlanViewSet)
+work.register("hitl/tiers", ReviewTierViewSet)
+work.register("governance/thresholds", RiskThresholdViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

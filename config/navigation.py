@@ -72,6 +72,11 @@ GROUPS = {
         Link(title="Endpoints", icon="campaign", model="hitl.endpoint"),
         Link(title="Outbox", icon="outbox", model="hitl.notification"),
     ),
+    "Rules": (
+        Link(title="Risk thresholds", icon="trending_up", model="governance.riskthreshold"),
+        Link(title="Review plans", icon="how_to_vote", model="hitl.reviewplan"),
+        Link(title="Review tiers", icon="stairs", model="hitl.reviewtier"),
+    ),
     "Audit": (
         Link(title="Events", icon="history", model="governance.auditevent"),
         Link(title="Checkpoints", icon="verified", model="governance.auditcheckpoint"),

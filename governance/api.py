@@ -2,5 +2,6 @@
 
 from governance.access.api import LoginView, LogoutView
 from governance.audit.api import AuditEventViewSet, CheckpointViewSet
+from governance.policies.api import RiskThresholdViewSet
 
-__all__ = ["AuditEventViewSet", "CheckpointViewSet", "LoginView", "LogoutView"]
+__all__ = ["AuditEventViewSet", "CheckpointViewSet", "LoginView", "LogoutView", "RiskThresholdViewSet"]

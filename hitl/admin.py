@@ -16,7 +16,8 @@ from hitl.grants.admin import StandingGrantAdmin
 from hitl.grants.models import StandingGrant
 from hitl.notifications.admin import EndpointAdmin, NotificationAdmin
 from hitl.notifications.models import Endpoint, Notification
-from hitl.reviews.models import Review
+from hitl.reviews.models import Review, ReviewPlan, ReviewTier
+from hitl.reviews.rules.admin import ReviewPlanAdmin, ReviewTierAdmin
 from hitl.routing import admin as routing
 from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 
@@ -35,3 +36,5 @@ admin.site.register(EscalationEvent, escalation.EscalationEventAdmin)
 admin.site.register(EscalationHeartbeat, escalation.EscalationHeartbeatAdmin)
 admin.site.register(Endpoint, EndpointAdmin)
 admin.site.register(Notification, NotificationAdmin)
+admin.site.register(ReviewPlan, ReviewPlanAdmin)
+admin.site.register(ReviewTier, ReviewTierAdmin)

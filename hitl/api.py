@@ -18,6 +18,10 @@ from hitl.notifications.api import (
 from hitl.reviews.api import (
     ReviewViewSet,
 )
+from hitl.reviews.rules.api import (
+    ReviewPlanViewSet,
+    ReviewTierViewSet,
+)
 from hitl.routing.api import (
     AssignView,
     AvailabilityView,
@@ -39,7 +43,9 @@ __all__ = [
     "GrantViewSet",
     "NotificationViewSet",
     "ReleaseView",
+    "ReviewPlanViewSet",
     "ReviewQueueViewSet",
+    "ReviewTierViewSet",
     "ReviewViewSet",
     "ScheduleViewSet",
     "ServiceLevelViewSet",

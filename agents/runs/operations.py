@@ -158,10 +158,11 @@ def on_run_to_cancel(review: Review, now: datetime, **_kwargs: Any) -> None:
 def _cancel_for(run_id: UUID, *, review: Review, by: Any, now: datetime) -> None:
     """Cancel a review's run as the doing of a reviewer, whom `available_actions` let do so, or of nobody.
 
-    Nothing happens if it has ended.
+    Nothing happens if it has ended or is gone.
     """
-    run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run_id)
-    if run.status not in Run.ENDED:
+    runs = Run.objects.select_for_update(of=("self",)).select_related("requester")
+    run = runs.filter(pk=run_id).first()
+    if run is not None and run.status not in Run.ENDED:
         _end_cancelled(run, by=by, now=now, body={"review": str(review.pk)})
 
 

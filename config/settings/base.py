@@ -224,6 +224,7 @@ SPECTACULAR_SETTINGS = {
         "ReviewStatusEnum": "hitl.reviews.models.Review.Status",
         "ReviewKindEnum": "hitl.reviews.models.Review.Kind",
         "RiskEnum": "agents.tools.api.RISKS",
+        "RaisedRiskEnum": ["medium", "high", "critical"],
     },
 }
 UNFOLD = {

@@ -4,7 +4,10 @@ from governance.policies.risk import Threshold
 from governance.types import Risk
 from tenants.kernel import prepared
 
-_STANDING = "SELECT tool, argument, at_least, risk, author_id FROM governance_riskthreshold WHERE enabled"
+_STANDING = """
+SELECT tool, argument, at_least, risk, author_id FROM governance_riskthreshold
+WHERE enabled ORDER BY at_least, tool, argument, id
+"""
 
 
 def standing() -> tuple[Threshold, ...]:

@@ -1,5 +1,6 @@
 """The review queue over HTTP."""
 
+from functools import cached_property
 from typing import Any
 
 import django_filters
@@ -12,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
 from governance.access.idempotency import once
-from hitl.reviews import operations, provenance
+from hitl.reviews import eligibility, operations, provenance
 from hitl.reviews.models import Review, ReviewMessage, Vote
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 
@@ -76,9 +77,13 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
 
     def get_allowed_decisions(self, review: Review) -> list[str]:
         """Return what the caller may do with the review."""
-        return [
-            verb.value for verb in operations.available_actions(review, self.context["request"].user).verbs
-        ]
+        user = self.context["request"].user
+        allowed = operations.available_actions(review, user, stands_in=self._stands_in)
+        return [verb.value for verb in allowed.verbs]
+
+    @cached_property
+    def _stands_in(self) -> list[Any]:
+        return eligibility.stands_in_for(self.context["request"].user, timezone.now())
 
 
 class RespondInput(serializers.Serializer[None]):

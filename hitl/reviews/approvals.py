@@ -9,7 +9,6 @@ from django.db import transaction
 from governance.types import Approval, Outcome
 from hitl.reviews import eligibility, quorum
 from hitl.reviews.models import Review, Vote
-from hitl.reviews.quorum import Verdict
 from hitl.reviews.record import ApprovalNotUsable, actor_of, changed, closed, locked, note
 from hitl.reviews.types import BallotKind
 from tenants.kernel import live
@@ -78,6 +77,9 @@ def _approval(review: Review) -> Approval:
     votes = list(review.votes.filter(digest=review.digest).select_related("reviewer").order_by("id"))
     window = next((vote for vote in votes if vote.kind == BallotKind.WINDOW), None)
     if window is not None:
+        if not window.reviewer.is_active:
+            message = "Who answers for it was deactivated; nobody had approved it."
+            raise ApprovalNotUsable(message, reason="reviewer_no_longer_eligible")
         return _approval_of(review, [window], unopposed=True)
     plan = review.decided_by
     may = set(eligibility.deciders().values_list("pk", flat=True))
@@ -86,7 +88,8 @@ def _approval(review: Review) -> Approval:
     if quorum.resolve(plan, ballots, digest=review.digest) is not quorum.Outcome.APPROVED:
         message = "Too many of those who approved it may no longer decide reviews."
         raise ApprovalNotUsable(message, reason="reviewer_no_longer_eligible")
-    return _approval_of(review, [vote for vote in standing if vote.verdict == Verdict.APPROVE])
+    approve = quorum.approvers(plan, ballots, digest=review.digest)
+    return _approval_of(review, [vote for vote in standing if vote.reviewer_id in approve])
 
 
 def _approval_of(review: Review, votes: list[Vote], *, unopposed: bool = False) -> Approval:

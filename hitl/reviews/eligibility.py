@@ -1,10 +1,10 @@
 """Who may decide a review, and who may not. Superusers are not exempt."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from governance.access.models import User
@@ -33,7 +33,8 @@ def _by_name() -> list[User]:
 
 
 def as_reviewer(user: Any) -> Reviewer:
-    """Return what a plan may ask about a person."""
+    """Return what a plan may ask about a person; their groups are looked up once for each instance."""
+    prefetch_related_objects([user], "groups")
     groups = frozenset(group.name for group in user.groups.all())
     return Reviewer(id=user.pk, username=user.username, groups=groups)
 
@@ -52,26 +53,37 @@ def _standing_in(users: list[Any], at: datetime) -> dict[int, list[Any]]:
     return found
 
 
-def why_excluded(review: Review, user: Any, *, now: datetime | None = None) -> str:
+def why_excluded(
+    review: Review, user: Any, *, now: datetime | None = None, stands_in: Sequence[Any] | None = None
+) -> str:
     """Return why the user may not decide the review, empty if nothing keeps them from it.
 
-    Whoever stands in for an excluded person is excluded too. It asks for no permission.
+    Whoever stands in for an excluded person is excluded too; a caller with many reviews looks up once
+    for whom. It asks for no permission.
     """
     plan = review.decided_by
-    return _why(plan, user) or _why_stand_in(plan, stands_in_for(user, now or timezone.now()))
+    why = _why(plan, user)
+    if why:
+        return why
+    principals = stands_in_for(user, now or timezone.now()) if stands_in is None else stands_in
+    return _why_stand_in(plan, principals)
+
+
+def _editor(plan: Plan) -> int | None:
+    return plan.editor if quorum.EDITOR in plan.exclude else None
 
 
 def _why(plan: Plan, user: Any) -> str:
     if user.pk in plan.excluded:
         return plan.excluded[user.pk]
-    if quorum.EDITOR in plan.exclude and plan.editor == user.pk:
+    if user.pk == _editor(plan):
         return "You made the last edit, so somebody else must approve it."
     return ""
 
 
-def _why_stand_in(plan: Plan, people: list[Any]) -> str:
+def _why_stand_in(plan: Plan, people: Iterable[Any]) -> str:
     for person in people:
-        if person.pk in plan.excluded:
+        if person.pk in plan.excluded or person.pk == _editor(plan):
             return f"You stand in for {person.username}, who may not decide this."
     return ""
 

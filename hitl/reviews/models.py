@@ -4,12 +4,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from governance.types import PolicyRequest, Risk
 from hitl.reviews import quorum
 from hitl.reviews.types import Assurance, BallotKind, DecisionVerb
 from tenants.kernel.models import Identified, StatusModel
+
+LEAST_S = 60
+"""Seconds that a tier leaves people at least."""
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -25,8 +29,11 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
     def actionable_by(self, user: Any) -> "ReviewQuerySet":
         """Return the pending ones left for this reviewer; `available_actions` has the last word."""
-        left = self.pending().exclude(requester=user).exclude(votes__reviewer=user)
-        return left.exclude(plan__excluded__has_key=str(user.pk))
+        left = self.pending().exclude(requester=user).exclude(plan__excluded__has_key=str(user.pk))
+        said = Vote.objects.filter(
+            review=models.OuterRef("pk"), reviewer=user, digest=models.OuterRef("digest")
+        )
+        return left.exclude(models.Exists(said))
 
     def queue_order(self) -> "ReviewQuerySet":
         """Return the most pressing first: by risk, then by age."""
@@ -306,6 +313,14 @@ class ReviewPlan(Identified):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Refuse a document with mistakes, and a plan that too few people could meet."""
+        from hitl.reviews.rules import checks
+
+        found = checks.problems(self.document, author_id=self.author_id)
+        if found:
+            raise ValidationError({"document": [f"{one['at']}: {one['message']}" for one in found]})
+
 
 class ReviewTier(Identified):
     """What a tenant asks of reviews of one risk tier."""
@@ -333,3 +348,10 @@ class ReviewTier(Identified):
 
     def __str__(self) -> str:
         return self.risk
+
+    def clean(self) -> None:
+        """Refuse a veto window that does not end before the review expires."""
+        if self.expires_after_s < LEAST_S:
+            raise ValidationError({"expires_after_s": f"Leave people at least {LEAST_S} seconds."})
+        if self.veto_window_s >= self.expires_after_s:
+            raise ValidationError({"veto_window_s": "The window must end before the review expires."})

@@ -324,6 +324,7 @@ def _open(
         set_timer(kind=VETO, object_id=review.pk, due_at=review.veto_until)
     note(review, "review.requested", actor=actor, at=created_at, reason=review.reason)
     review_opened.send(sender=Review, review=review)
+    review.refresh_from_db(fields=["status", "decided_at", "execute_by"])  # a grant may have decided it
     if review.status == Review.Status.PENDING and not eligibility.is_satisfiable(review):
         alarm(review, now=created_at)
     return review

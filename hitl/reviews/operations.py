@@ -1,16 +1,15 @@
 """Decide reviews: what a person may say, and what each word does. The one door for every face."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import Q, prefetch_related_objects
 
 from governance import gate
-from governance.types import SYSTEM, Effect, Risk
+from governance.types import SYSTEM, Effect, PolicyRequest, Risk
 from hitl.reviews import eligibility, opening, patch, plans, quorum, tiers
 from hitl.reviews.approvals import consume, consumed_approval, may_revoke, record_effect, revoke
 from hitl.reviews.attention import mark_presented, mark_viewed, raise_priority, reply
@@ -33,7 +32,7 @@ from hitl.reviews.types import Answer, BallotKind, Channel, DecisionVerb, Respon
 from hitl.reviews.verbs import COUNTS_AS, DECIDED, Availability, available_actions
 from tenants.kernel import failpoints
 from tenants.kernel.errors import InvalidInput, NotFound, PermissionMissing, StaleTransition
-from tenants.kernel.jsonvalues import storable
+from tenants.kernel.jsonvalues import JsonObject, storable
 
 EXECUTE_WITHIN = timedelta(hours=1)
 UNEDITED = 1
@@ -70,6 +69,7 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
     _check_message(response)
     _check_assurance(review, response)
     _check_start(response, now)
+    stood = review.arguments
     match response.verb:
         case DecisionVerb.REQUEST_INFO:
             return _ask_back(review, reviewer, response, now=now)
@@ -79,7 +79,7 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
                 return successor
         case DecisionVerb.APPROVE | DecisionVerb.RETRY if response.arguments is not None:
             raise InvalidInput("To change arguments, send decision 'edit'.")
-    _vote(review, reviewer, response, now=now)
+    _vote(review, reviewer, response, stood=stood, now=now)
     decided = _settle(review, response, now=now)
     _record(review, reviewer, response, now=now)
     if decided:
@@ -88,6 +88,8 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
         transaction.on_commit(lambda: failpoints.hit("review.decision-committed"))
     else:
         changed(review)
+        if response.verb is DecisionVerb.EDIT and not eligibility.is_satisfiable(review):
+            opening.alarm(review, now=now)
     return review
 
 
@@ -178,9 +180,20 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
     requirement = verdict.requirement
     if requirement is not None and list(Risk).index(requirement.risk) > list(Risk).index(Risk(review.risk)):
         tier = tiers.tier_of(requirement.risk)
-        plan = replace(plans.plan_for(request, requirement, tier), editor=reviewer.pk)
+        plan = plans.edited(
+            plans.plan_for(request, requirement, tier), request, requirement, editor=reviewer.pk
+        )
         review.transition(Review.Status.SUPERSEDED, decided_at=now)
-        _keep(review, reviewer, response, verdict=Verdict.NOTHING, digest=digest, rules=(), now=now)
+        _keep(
+            review,
+            reviewer,
+            response,
+            verdict=Verdict.NOTHING,
+            digest=digest,
+            rules=(),
+            stood=review.arguments,
+            now=now,
+        )
         _record(review, reviewer, response, now=now)
         closed(review)
         reasons = [{"code": r.code, "message": r.message, "rule": r.rule} for r in verdict.reasons]
@@ -199,7 +212,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
             expires_at=max(review.expires_at, now + tier.expires_after),
             now=now,
         )
-    plan = replace(review.decided_by, editor=reviewer.pk)
+    plan = plans.edited(review.decided_by, request, requirement, editor=reviewer.pk)
     review.arguments, review.digest = arguments, digest
     review.plan, review.veto_until = plan.to_json(), None
     review.fingerprint, review.shape = opening.fingerprint(request), opening.shape(request)
@@ -210,7 +223,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
     return None
 
 
-def _vote(review: Review, reviewer: Any, response: Response, *, now: datetime) -> None:
+def _vote(review: Review, reviewer: Any, response: Response, *, stood: JsonObject, now: datetime) -> None:
     plan = review.decided_by
     verdict = COUNTS_AS[review.kind].get(response.verb, Verdict.NOTHING)
     if response.verb is DecisionVerb.WITHDRAW:
@@ -219,7 +232,9 @@ def _vote(review: Review, reviewer: Any, response: Response, *, now: datetime) -
         verdict = Verdict.NOTHING
     # The counting rules are those before this vote: its own approval opens no stage for itself.
     rules = plan.counting_rules(eligibility.as_reviewer(reviewer), review.ballots(), digest=review.digest)
-    _keep(review, reviewer, response, verdict=verdict, digest=review.digest, rules=rules, now=now)
+    _keep(
+        review, reviewer, response, verdict=verdict, digest=review.digest, rules=rules, stood=stood, now=now
+    )
 
 
 def _keep(
@@ -230,11 +245,10 @@ def _keep(
     verdict: Verdict,
     digest: str,
     rules: Iterable[str],
+    stood: JsonObject,
     now: datetime,
 ) -> None:
     edited = response.arguments if response.verb is DecisionVerb.EDIT else None
-    votes = sorted(review.votes.all(), key=lambda vote: vote.pk)
-    before = [vote.arguments for vote in votes if vote.arguments is not None] or [review.arguments_proposed]
     stood_in = eligibility.stands_in_for(reviewer, now)
     review.votes.create(
         kind=BallotKind.PERSON,
@@ -246,7 +260,7 @@ def _keep(
         digest=digest,
         message=storable(response.message.strip()),
         arguments=edited,
-        patch=None if edited is None else patch.between(before[-1], edited),
+        patch=None if edited is None else patch.between(stood, edited),
         channel=response.channel,
         assurance=response.assurance,
         viewed_at=ReviewView.objects.filter(review=review, viewer=reviewer)
@@ -366,15 +380,15 @@ def cancel_for_run(*, run_id: UUID | None, now: datetime) -> None:
         closed(review)
 
 
-def rejected_before(review_or_request: Any) -> Review | None:
-    """Return the review that rejected exactly this call earlier in its run, or None."""
+def rejected_before(request: PolicyRequest) -> Review | None:
+    """Return the review that rejected exactly this call earlier in its run, as proposed or as edited, or None."""
     rejected = Review.objects.filter(
-        run_id=review_or_request.run.run_id,
-        fingerprint=opening.fingerprint(review_or_request),
-        status=Review.Status.REJECTED,
-        kind=Review.Kind.TOOL_CALL,
+        run_id=request.run.run_id, status=Review.Status.REJECTED, kind=Review.Kind.TOOL_CALL
     )
-    return rejected.order_by("-id").first()
+    same = Q(fingerprint=opening.fingerprint(request)) | Q(
+        tool=request.tool.name, arguments_proposed=request.arguments
+    )
+    return rejected.filter(same).order_by("-id").first()
 
 
 def answer_of(review: Review) -> Answer:

@@ -38,6 +38,13 @@ def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier) -> Pl
     )
 
 
+def edited(plan: Plan, request: PolicyRequest, requirement: Requirement | None, *, editor: int) -> Plan:
+    """Return the plan of an edited call: its editor is kept, and who wrote a rule that it now meets is out."""
+    authors = requirement.authors if requirement and AUTHOR in plan.exclude else ()
+    more = excluded((AUTHOR,), request, authors)
+    return replace(plan, editor=editor, excluded={**more, **plan.excluded})
+
+
 def plan_of_one(request: PolicyRequest, *, required: int = 1, exclude: Sequence[str] = (INITIATOR,)) -> Plan:
     """Return the plan of a review that proposes no new call."""
     plan = Plan.simple(required, exclude=tuple(exclude))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import product
+from math import prod
 from typing import Any, Self
 
 from hitl.reviews import predicates
@@ -26,6 +27,8 @@ INITIATOR, DELEGATOR, OWNER, EDITOR, AUTHOR = (
 )
 EXCLUSIONS = (INITIATOR, DELEGATOR, OWNER, EDITOR, AUTHOR)
 MAX_STAGES, MAX_RULES, MAX_APPROVALS = 6, 6, 10
+MAX_WAYS = 216
+"""In how many ways a plan may be met, one rule of each stage taken together: each is tried for each vote."""
 MEMBERS = {"stages", "order", "exclude", "min_distinct", "human_only", "allow_overlap"}
 
 
@@ -166,9 +169,9 @@ class Plan:
         """Return the rules for which the reviewer's vote would count now; frozen into the vote."""
         stages = self.stages
         if self.order == SEQUENTIAL:
-            approvers = _approvers(self, ballots, digest=digest)
+            standing = _approvers(self, ballots, digest=digest)
             met = 0
-            while met < len(stages) and _met(self, stages[: met + 1], approvers):
+            while met < len(stages) and _met(self, stages[: met + 1], standing):
                 met += 1
             stages = stages[: met + 1]
         return tuple(
@@ -194,7 +197,9 @@ def problems(document: Any) -> list[dict[str, str]]:
     names = [stage.get("name") if isinstance(stage, dict) else None for stage in stages]
     for number, stage in enumerate(stages):
         _stage_problems(stage, f"/stages/{number}", names, say)
-    if document.get("order", PARALLEL) not in {PARALLEL, SEQUENTIAL}:
+    if prod(len(stage["any_of"]) for stage in stages if _has_rules(stage)) > MAX_WAYS:
+        say("/stages", f"There are more than {MAX_WAYS} ways to meet it; use fewer rules or stages.")
+    if document.get("order", PARALLEL) not in (PARALLEL, SEQUENTIAL):
         say("/order", "Use parallel or sequential.")
     exclude = document.get("exclude", [])
     if not isinstance(exclude, list) or set(map(str, exclude)) - set(EXCLUSIONS):
@@ -208,6 +213,10 @@ def problems(document: Any) -> list[dict[str, str]]:
         if not isinstance(document.get(name, True), bool):
             say(f"/{name}", "Use true or false.")
     return found
+
+
+def _has_rules(stage: Any) -> bool:
+    return isinstance(stage, dict) and isinstance(stage.get("any_of"), list) and bool(stage["any_of"])
 
 
 def _stage_problems(stage: Any, at: str, names: Sequence[Any], say: Any) -> None:
@@ -322,9 +331,14 @@ def _assignable(seats: Sequence[str], people: Mapping[int, frozenset[str]]) -> b
     return all(place(seat, set()) for seat in range(len(seats)))
 
 
+def approvers(plan: Plan, ballots: Iterable[Ballot], *, digest: str) -> frozenset[int]:
+    """Return who approves the action with this digest, and has not withdrawn it."""
+    return frozenset(_approvers(plan, ballots, digest=digest))
+
+
 def approvals(plan: Plan, ballots: Iterable[Ballot], *, digest: str) -> int:
     """Return how many people approve the action with this digest."""
-    return len(_approvers(plan, ballots, digest=digest))
+    return len(approvers(plan, ballots, digest=digest))
 
 
 def is_reachable(
@@ -333,7 +347,7 @@ def is_reachable(
     """Tell whether the plan can still be met if everybody who may still approve does."""
     cast = [ballot for ballot in ballots if ballot.digest == digest]
     against = {ballot.reviewer_id for ballot in cast if ballot.verdict is Verdict.REJECT}
-    approvers = _approvers(plan, cast, digest=digest)
+    standing = _approvers(plan, cast, digest=digest)
     for reviewer in reviewers:
         if reviewer.id in plan.excluded or reviewer.id in against:
             continue
@@ -345,5 +359,5 @@ def is_reachable(
             for rule in stage.any_of
             if predicates.matches(rule.where, reviewer)
         }
-        approvers.setdefault(reviewer.id, frozenset(rules))
-    return is_met(plan, approvers)
+        standing.setdefault(reviewer.id, frozenset(rules))
+    return is_met(plan, standing)

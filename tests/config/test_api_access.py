@@ -15,6 +15,7 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from governance.policies.models import RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.models import StandingGrant
@@ -22,7 +23,7 @@ from hitl.grants.types import GrantRequest
 from hitl.notifications import operations as notifications
 from hitl.notifications.models import Notification
 from hitl.reviews import operations as reviews
-from hitl.reviews.models import Review
+from hitl.reviews.models import Review, ReviewPlan, ReviewTier
 from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewQueue, Schedule
 from tests.agents.mcp_servers import scripted
@@ -120,7 +121,23 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET hitl/endpoints/{pk}": frozenset({"alice", "oscar", "audrey"}),
     "POST hitl/endpoints": frozenset({"alice"}),
     "PATCH hitl/endpoints/{pk}": frozenset({"alice"}),
+    "GET hitl/plans": frozenset({"alice"}),
+    "GET hitl/plans/{pk}": frozenset({"alice"}),
+    "POST hitl/plans": frozenset({"alice"}),
+    "PATCH hitl/plans/{pk}": frozenset({"alice"}),
+    "DELETE hitl/plans/{pk}": frozenset({"alice"}),
+    "GET hitl/tiers": frozenset({"alice"}),
+    "GET hitl/tiers/{pk}": frozenset({"alice"}),
+    "POST hitl/tiers": frozenset({"alice"}),
+    "PATCH hitl/tiers/{pk}": frozenset({"alice"}),
+    "DELETE hitl/tiers/{pk}": frozenset({"alice"}),
+    "GET governance/thresholds": frozenset({"alice"}),
+    "GET governance/thresholds/{pk}": frozenset({"alice"}),
+    "POST governance/thresholds": frozenset({"alice"}),
+    "PATCH governance/thresholds/{pk}": frozenset({"alice"}),
+    "DELETE governance/thresholds/{pk}": frozenset({"alice"}),
 }
+PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
     "POST agents": {"name": "Another", "blueprint": "assistant"},
@@ -166,6 +183,17 @@ BODIES: dict[str, Any] = {
     "POST hitl/grants": {"review": "{review}", "scope": "exact_args", "reason": "broken in transit"},
     "POST hitl/endpoints": {"name": "Team", "channel": "email", "config": {"to": "team@example.com"}},
     "PATCH hitl/endpoints/{pk}": {"importance": "important"},
+    "POST hitl/plans": {"name": "Two", "document": PLAN},
+    "PATCH hitl/plans/{pk}": {"enabled": False},
+    "POST hitl/tiers": {"risk": "high"},
+    "PATCH hitl/tiers/{pk}": {"veto_window_s": 0},
+    "POST governance/thresholds": {
+        "tool": "refund_*",
+        "argument": "amount",
+        "at_least": "100",
+        "risk": "critical",
+    },
+    "PATCH governance/thresholds/{pk}": {"enabled": False},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -206,6 +234,11 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids |= {"kill-switches": halt.pk, "circuits": circuit.pk}
     ids |= {"hitl/queues": ReviewQueue.objects.get().pk, "hitl/schedules": Schedule.objects.get().pk}
     Review.objects.update(assigned_to=person("bob"))
+    alice = person("alice")
+    rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
+    ids["governance/thresholds"] = rule.pk
+    ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
+    ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
     policy = escalation.save([escalation.EVERYBODY], now=now)
     level = ServiceLevel.objects.create(priority="high", respond_within_s=60)

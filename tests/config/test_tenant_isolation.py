@@ -21,7 +21,7 @@ from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
-from governance.policies.models import PolicyDecision
+from governance.policies.models import PolicyDecision, RiskThreshold
 from hitl.desk.models import SavedView
 from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
 from hitl.grants import operations as grants
@@ -29,7 +29,7 @@ from hitl.grants.types import GrantRequest
 from hitl.notifications import operations as notifications
 from hitl.notifications.models import Notification
 from hitl.reviews import operations as reviews
-from hitl.reviews.models import Review
+from hitl.reviews.models import Review, ReviewPlan, ReviewTier
 from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 from tenants.kernel.context import tenant_context
@@ -64,6 +64,9 @@ MODEL_OF_API = {
     "tools/secrets": "toolsecret",
     "hitl/queues": "reviewqueue",
     "hitl/schedules": "schedule",
+    "hitl/plans": "reviewplan",
+    "hitl/tiers": "reviewtier",
+    "governance/thresholds": "riskthreshold",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -74,6 +77,9 @@ BODIES = {
     "agent-detail": {"config": {}},
     "tool-detail": {"enabled": False},
     "toolserver-detail": {"url": "https://mcp.example.com/mcp"},
+    "reviewplan-detail": {"enabled": False},
+    "reviewtier-detail": {"veto_window_s": 0},
+    "riskthreshold-detail": {"enabled": False},
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
@@ -98,6 +104,11 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     Tool.objects.create(pk=900_002, name="only-at-acme", parameters={})
     server = ToolServer.objects.create(name="only-at-acme", url="https://mcp.example.com/mcp")
     secret = save_secret(name="ONLY_AT_ACME", value="long-enough", by="alice", now=now)
+    stages = [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]
+    plan = ReviewPlan.objects.create(name="only-at-acme", document={"stages": stages}, author=alice)
+    threshold = RiskThreshold.objects.create(
+        tool="only-at-acme", argument="amount", at_least=1, risk="high", author=alice
+    )
     User.objects.create(pk=900_003, username="only-at-acme")
     Group.objects.create(pk=900_004, name="only-at-acme")
     LogEntry.objects.create(
@@ -133,6 +144,9 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "auditevent": str(AuditEvent.objects.latest("id").pk),
         "policydecision": str(PolicyDecision.objects.latest("id").pk),
         "authtoken": AuthToken.objects.create(alice)[0].pk,
+        "reviewplan": str(plan.pk),
+        "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
+        "riskthreshold": str(threshold.pk),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),
@@ -273,6 +287,9 @@ class TestLists:
             "hitl/queues",
             "hitl/schedules",
             "hitl/substitutions",
+            "hitl/plans",
+            "hitl/tiers",
+            "governance/thresholds",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from governance.audit.models import AuditEvent
-from hitl.reviews import operations
+from hitl.reviews import deadlines, operations
 from hitl.reviews.models import Review
 from hitl.reviews.operations import AlreadyDecided, ApprovalNotUsable, ReviewChanged
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
@@ -172,6 +172,57 @@ class TestOneApproval:
             operations.consume(review_id=review.pk, digest=review.digest, now=NOW)
 
         assert together([use] * MANY) == {"done": 1, ApprovalNotUsable.__name__: MANY - 1}
+
+    def test_is_used_or_taken_back_but_not_both(
+        self, review: Review, reviewers: list[Any], together: Together
+    ) -> None:
+        deciding(review, reviewers[0])()
+
+        def use() -> None:
+            operations.consume(review_id=review.pk, digest=review.digest, now=NOW)
+
+        def revoke(who: Any) -> Attempt:
+            return lambda: operations.revoke(review_id=review.pk, by=who, message="no", now=NOW)
+
+        outcomes = together([attempt for who in reviewers[:15] for attempt in (use, revoke(who))])
+        assert outcomes["done"] == 1
+        assert set(outcomes) <= {"done", ApprovalNotUsable.__name__, StaleTransition.__name__}
+        review.refresh_from_db()
+        assert (review.status == Review.Status.REVOKED) != (review.consumed_at is not None)
+
+
+class TestOneWindow:
+    @pytest.fixture
+    def window(self, open_review: Callable[..., Review]) -> Review:
+        """Return a review of a medium call in its veto window."""
+        return open_review(risk="medium", reversible=True)
+
+    def test_ends_once(self, window: Review, together: Together) -> None:
+        assert window.veto_until is not None
+        ends = window.veto_until
+
+        def tick() -> None:
+            with transaction.atomic():
+                deadlines.on_veto_end(window.pk, 0, ends)
+
+        assert together([tick] * MANY) == {"done": MANY}
+        window.refresh_from_db()
+        assert (window.status, window.votes.get().kind) == (Review.Status.APPROVED, "window")
+
+    def test_is_objected_to_or_ends_but_not_both(
+        self, window: Review, reviewers: list[Any], together: Together
+    ) -> None:
+        assert window.veto_until is not None
+        ends = window.veto_until
+
+        def tick() -> None:
+            with transaction.atomic():
+                deadlines.on_veto_end(window.pk, 0, ends)
+
+        together([tick, *(deciding(window, who, "reject", message="no") for who in reviewers[:9]), tick])
+        window.refresh_from_db()
+        kinds = [vote.kind for vote in window.votes.all()]
+        assert (window.status, kinds) in [("approved", ["window"]), ("rejected", ["person"])]
 
 
 class TestOnePermit:

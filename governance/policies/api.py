@@ -1,0 +1,53 @@
+"""Risk thresholds over HTTP."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.access.idempotency import once
+from governance.policies.models import RiskThreshold
+
+
+class RiskThresholdSerializer(serializers.ModelSerializer[RiskThreshold]):
+    """From this amount on, a call of these tools has at least this risk."""
+
+    author = serializers.CharField(source="author.username", read_only=True)
+
+    class Meta:
+        model = RiskThreshold
+        fields = ["id", "tool", "argument", "at_least", "risk", "enabled", "author"]
+
+
+class RiskThresholdViewSet(viewsets.ModelViewSet[RiskThreshold]):
+    """Risk thresholds of this tenant."""
+
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+    required_permission = {
+        "GET": "governance.view_riskthreshold",
+        "POST": "governance.add_riskthreshold",
+        "PATCH": "governance.change_riskthreshold",
+        "DELETE": "governance.delete_riskthreshold",
+    }
+    queryset = RiskThreshold.objects.select_related("author")
+    serializer_class = RiskThresholdSerializer
+    filterset_fields = ["tool", "risk", "enabled"]
+
+    @extend_schema(responses={201: RiskThresholdSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Add a threshold; you are its author, and do not decide calls that it holds."""
+        data = self.get_serializer(data=request.data)
+        data.is_valid(raise_exception=True)
+
+        def make() -> tuple[int, Any]:
+            data.save(author=request.user)
+            return 201, data.data
+
+        status, body = once(request, make)
+        return Response(body, status=status)
+
+    def perform_update(self, serializer: Any) -> None:
+        """Name who edits as its author."""
+        serializer.save(author=self.request.user)
