@@ -1,6 +1,6 @@
 """Which plan decides a call, who is excluded from it, and the alarm when too few people are left."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -202,8 +202,8 @@ class TestWhoIsExcluded:
     def test_are_those_who_stand_in_for_the_editor(
         self, review: Review, bob: Any, rita: Any, say: Say
     ) -> None:
-        def stands_in(user: Any, _at: Any) -> list[Any]:
-            return [bob] if user.pk == rita.pk else []
+        def stands_in(users: Iterable[Any], _at: Any) -> dict[int, list[Any]]:
+            return {user.pk: [bob] for user in users if user.pk == rita.pk}
 
         eligibility.STANDS_IN_FOR.append(stands_in)
         try:
@@ -216,8 +216,8 @@ class TestWhoIsExcluded:
     def test_is_on_record_for_whom_somebody_stood_in(
         self, review: Review, bob: Any, rita: Any, say: Say
     ) -> None:
-        def stands_in(user: Any, _at: Any) -> list[Any]:
-            return [rita] if user.pk == bob.pk else []
+        def stands_in(users: Iterable[Any], _at: Any) -> dict[int, list[Any]]:
+            return {user.pk: [rita] for user in users if user.pk == bob.pk}
 
         eligibility.STANDS_IN_FOR.append(stands_in)
         try:
