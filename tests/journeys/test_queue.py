@@ -134,6 +134,22 @@ class TestNews:
         assert bob.evaluate("document.activeElement.id") == f"review-{left}"
 
 
+class TestViews:
+    def test_bob_keeps_a_list_and_opens_it_again(self, queue_of: SignIn) -> None:
+        bob = queue_of("bob", "/reviews/?risk=high&tool=refund_order")
+        bob.locator("#views > summary").click()
+        expect(bob.locator("#view-list")).to_contain_text("Set filters")
+        bob.get_by_label("Name of the view").fill("High refunds")
+        bob.get_by_role("button", name="Save view").click()
+        bob.wait_for_url(re.compile(r"risk=high&tool=refund_order"))
+        bob.goto(bob.url.partition("?")[0])
+        bob.locator("#views > summary").click()
+        bob.get_by_role("link", name="High refunds").click()
+        bob.wait_for_url(re.compile(r"risk=high&tool=refund_order"))
+        bob.locator("#filters-more > summary").click()
+        expect(bob.locator("#known-tool option[value=refund_order]")).to_be_attached()
+
+
 class TestOnAPhone:
     def test_nothing_is_wider_than_the_screen(self, queue_of: SignIn, propose: Propose) -> None:
         propose("4.10", "4.20")
