@@ -184,8 +184,8 @@ class TestWhoIsExcluded:
     def test_are_those_who_stand_in_for_them(
         self, review: Review, bob: Any, rita: Any, oscar: Any, say: Say
     ) -> None:
-        def stands_in(user: Any, _at: Any) -> list[Any]:
-            return {bob.pk: [oscar], rita.pk: []}.get(user.pk, [])
+        def stands_in(users: Iterable[Any], _at: Any) -> dict[int, list[Any]]:
+            return {user.pk: [oscar] for user in users if user.pk == bob.pk}
 
         eligibility.STANDS_IN_FOR.append(stands_in)
         try:
