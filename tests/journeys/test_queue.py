@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -24,7 +25,7 @@ def queue_of(stack: Any, browser: Any) -> Iterator[SignIn]:
         page: Page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        page.goto(f"{stack.url('acme')}/login/?next={path}")
+        page.goto(f"{stack.url('acme')}/login/?next={quote(path)}")
         page.fill("input[name=username]", username)
         page.fill("input[name=password]", "demo")
         page.locator("form:has(input[name=password]) button[type=submit]").click()
