@@ -62,7 +62,7 @@ def give(*, review_id: UUID | str, giver: Any, request: GrantRequest, now: datet
     why_not = why_not_give(review, giver)
     if why_not:
         raise PermissionMissing(why_not)
-    if request.digest not in (None, review.digest):
+    if request.digest != review.digest and (request.digest is not None or review.version != reviews.UNEDITED):
         raise ReviewChanged(version=review.version)
     scope, wanted = _checked(request)
     call = review.policy_request
@@ -135,12 +135,12 @@ def use(*, review: Review, now: datetime) -> StandingGrant | None:
     if review.decided_by.human_only:  # a grant would not count, and keep its giver from voting
         return None
     call = review.policy_request
-    found = list(StandingGrant.objects.usable(now).about(review).select_related("created_by"))
+    found = list(StandingGrant.objects.usable(now).about(review).select_related("created_by", "created_from"))
     if not found or reviews.rejected_before(call) is not None:
         return None
     for grant in found:
         may = matching.may_answer(grant.terms, call, risk=review.risk, min_assurance=review.min_assurance)
-        if not may or not _still_speaks(grant, review):
+        if not may or _is_riskier(review, grant) or not _still_speaks(grant, review):
             continue
         if _went_wrong(grant):
             _pause(grant, why="The effect of a use failed, or is unknown.", now=now)
@@ -149,6 +149,13 @@ def use(*, review: Review, now: datetime) -> StandingGrant | None:
             review.refresh_from_db()
             return grant
     return None
+
+
+def _is_riskier(review: Review, grant: StandingGrant) -> bool:
+    """Tell whether the call is riskier than the one that the giver saw; not asked of the very same arguments."""
+    ranks = list(Risk)
+    seen = Risk(grant.created_from.risk)
+    return grant.scope != Scope.EXACT_ARGS and ranks.index(Risk(review.risk)) > ranks.index(seen)
 
 
 def _still_speaks(grant: StandingGrant, review: Review) -> bool:
