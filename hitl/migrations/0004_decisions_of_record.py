@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='review',
             name='not_before',
-            field=models.DateTimeField(help_text="The last approver's wish: not to run earlier.", null=True),
+            field=models.DateTimeField(help_text="The latest of the approvers' wishes: not to run earlier.", null=True),
         ),
         migrations.AddField(
             model_name='review',

@@ -5,11 +5,14 @@ from uuid import UUID
 
 from governance.access.models import User
 from governance.types import SYSTEM, Risk
+from hitl.reviews import eligibility
 from hitl.reviews.models import Review
 from hitl.reviews.operations import cast, expire
 from hitl.reviews.quorum import Verdict
 from hitl.reviews.record import changed, note
 from hitl.reviews.types import BallotKind
+
+DOUBTS = frozenset({Verdict.REJECT, Verdict.WITHDRAW})
 
 
 def on_expiry(object_id: UUID, _generation: int, now: datetime) -> datetime | None:
@@ -24,16 +27,19 @@ def on_expiry(object_id: UUID, _generation: int, now: datetime) -> datetime | No
 
 
 def on_veto_end(object_id: UUID, _generation: int, now: datetime) -> datetime | None:
-    """Let a medium-risk call run to which nobody objected, if somebody still answers for it."""
+    """Let a medium-risk call run to which nobody objected, if somebody could and somebody still answers for it."""
     review = _due(object_id)
     if review is None or review.status != Review.Status.PENDING or review.veto_until is None:
         return _again(object_id, review, now)
     if review.veto_until > now:
         return review.veto_until
+    if review.expires_at <= now:  # the tick came late: its time is over
+        return None
     people = User.objects.filter(is_active=True, kind=User.Kind.PERSON)
     owner = people.filter(pk=review.owner_id).first() if review.owner_id else None
-    objected = any(vote.verdict == Verdict.REJECT for vote in review.votes.all())
-    if owner is None or objected or review.risk != Risk.MEDIUM or review.policy_request.influence:
+    doubted = any(vote.verdict in DOUBTS for vote in review.votes.all())
+    may_run = review.risk == Risk.MEDIUM and not review.policy_request.influence
+    if owner is None or doubted or not may_run or not eligibility.eligible(review, now=now):
         review.veto_until = None
         review.save(update_fields=["veto_until"])
         note(review, "review.window-closed", actor=SYSTEM, at=now)

@@ -81,6 +81,9 @@ class Review(StatusModel):
         Status.APPROVED: frozenset({Status.CANCELLED, Status.REVOKED}),
     }
 
+    TURNED_DOWN = (Status.REJECTED, Status.REVOKED)
+    """How a person's no ends a review: before an approval, or after it."""
+
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.TOOL_CALL)
     risk = models.CharField(max_length=10)
@@ -133,7 +136,9 @@ class Review(StatusModel):
     presented_at = models.DateTimeField(null=True, help_text="When the first reviewer was told of it.")
     first_viewed_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
-    not_before = models.DateTimeField(null=True, help_text="The last approver's wish: not to run earlier.")
+    not_before = models.DateTimeField(
+        null=True, help_text="The latest of the approvers' wishes: not to run earlier."
+    )
     decided_at = models.DateTimeField(null=True)
     execute_by = models.DateTimeField(null=True)
     consumed_at = models.DateTimeField(null=True)

@@ -22,7 +22,7 @@ from governance.types import (
 )
 from hitl.reviews import eligibility, plans
 from hitl.reviews.models import Review
-from hitl.reviews.quorum import DELEGATOR, INITIATOR, OWNER, Plan
+from hitl.reviews.quorum import Plan
 from hitl.reviews.record import actor_of, note
 from hitl.reviews.signals import review_opened, review_unsatisfiable
 from hitl.reviews.tiers import Tier, tier_of
@@ -88,8 +88,7 @@ def open_call(
     """Open a review of a tool call under this plan and tier, as `request_review` and a risen edit do."""
     expires_at = min(expires_at, now + tier.expires_after)
     values.setdefault("arguments_proposed", request.arguments)
-    unopposed = requirement.may_pass_unopposed and bool(tier.veto_window) and plan.editor is None
-    if unopposed:
+    if requirement.may_pass_unopposed and tier.veto_window and _may_stay_unsaid(request, plan):
         values["veto_until"] = min(now + tier.veto_window, expires_at)
     return _open(
         request,
@@ -104,6 +103,17 @@ def open_call(
         expires_at=expires_at,
         **values,
     )
+
+
+def _may_stay_unsaid(request: PolicyRequest, plan: Plan) -> bool:
+    """Tell whether silence may count: not for an edit, not where a grant does not, nor after a no in this run."""
+    turned_down = Review.objects.filter(
+        run_id=request.run.run_id,
+        tool=request.tool.name,
+        kind=Review.Kind.TOOL_CALL,
+        status__in=Review.TURNED_DOWN,
+    )
+    return plan.editor is None and not plan.human_only and not turned_down.exists()
 
 
 def _facts(decision: Decision) -> list[JsonObject]:
@@ -143,16 +153,18 @@ def ask_outcome(
 ) -> Review:
     """Ask people whether a call that was cut off took effect.
 
-    One person may say that it happened or that it did not; `required` people (at least one) must
-    agree to run it again, and the review is then the approval of that one second call.
+    One person may say that it happened or that it did not. To run it again takes what any call of the tool
+    takes at this risk, `required` people (at least one) or the tenant's plan; the review is then the approval
+    of that one second call.
     """
+    tier = tier_of(risk)
     return _open(
         request,
         actor=SYSTEM,
         kind=Review.Kind.OUTCOME,
         risk=risk,
-        plan=plans.plan_of_one(request, required=required, exclude=(INITIATOR, DELEGATOR, OWNER)),
-        min_assurance=tier_of(risk).min_assurance,
+        plan=plans.plan_for(request, Requirement(approvals=max(required, 1), risk=risk), tier),
+        min_assurance=tier.min_assurance,
         fingerprint=fingerprint(request),
         digest=request.digest(),
         reason=message,

@@ -6,15 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import prefetch_related_objects
 
 from governance import gate
-from governance.types import SYSTEM, Effect, PolicyRequest, Risk
+from governance.types import SYSTEM, Effect, Risk
 from hitl.reviews import eligibility, opening, patch, plans, quorum, tiers
+from hitl.reviews.answers import answer_of, rejected_before, rejection_of
 from hitl.reviews.approvals import consume, consumed_approval, may_revoke, record_effect, revoke
 from hitl.reviews.attention import mark_presented, mark_viewed, raise_priority, reply
 from hitl.reviews.eligibility import DECIDE
-from hitl.reviews.models import Review, ReviewView, Vote
+from hitl.reviews.models import Review, ReviewView
 from hitl.reviews.opening import ask, ask_outcome, escalate, hand_off, request_review
 from hitl.reviews.quorum import EDITOR, Verdict
 from hitl.reviews.record import (
@@ -28,10 +29,10 @@ from hitl.reviews.record import (
     locked,
     note,
 )
-from hitl.reviews.types import Answer, BallotKind, Channel, DecisionVerb, Response
-from hitl.reviews.verbs import COUNTS_AS, DECIDED, Availability, available_actions
+from hitl.reviews.types import BallotKind, Channel, DecisionVerb, Response
+from hitl.reviews.verbs import COUNTS_AS, Availability, available_actions
 from tenants.kernel import failpoints
-from tenants.kernel.errors import InvalidInput, NotFound, PermissionMissing, StaleTransition
+from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject, storable
 
 EXECUTE_WITHIN = timedelta(hours=1)
@@ -79,6 +80,7 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
                 return successor
         case DecisionVerb.APPROVE | DecisionVerb.RETRY if response.arguments is not None:
             raise InvalidInput("To change arguments, send decision 'edit'.")
+    _keep_start(review, response)
     _vote(review, reviewer, response, stood=stood, now=now)
     decided = _settle(review, response, now=now)
     _record(review, reviewer, response, now=now)
@@ -142,6 +144,14 @@ def _check_start(response: Response, now: datetime) -> None:
     if wanted is not None and wanted - now > LATEST_START:
         message = f"The earliest start must be within {LATEST_START.days} days."
         raise InvalidInput(message, errors=[{"at": "/not_before", "message": message}])
+
+
+def _keep_start(review: Review, response: Response) -> None:
+    """Keep the latest of the approvers' wishes: each approved it not to run earlier."""
+    wanted = response.not_before
+    if wanted is not None and COUNTS_AS[review.kind].get(response.verb) is Verdict.APPROVE:
+        review.not_before = max(review.not_before or wanted, wanted)
+        review.save(update_fields=["not_before"])
 
 
 def _ask_back(review: Review, reviewer: Any, response: Response, *, now: datetime) -> Review:
@@ -214,11 +224,20 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
         )
     plan = plans.edited(review.decided_by, request, requirement, editor=reviewer.pk)
     review.arguments, review.digest = arguments, digest
-    review.plan, review.veto_until = plan.to_json(), None
+    review.plan, review.veto_until, review.not_before = plan.to_json(), None, None
     review.fingerprint, review.shape = opening.fingerprint(request), opening.shape(request)
     review.version += 1
     review.save(
-        update_fields=["arguments", "digest", "version", "plan", "veto_until", "fingerprint", "shape"]
+        update_fields=[
+            "arguments",
+            "digest",
+            "version",
+            "plan",
+            "veto_until",
+            "not_before",
+            "fingerprint",
+            "shape",
+        ]
     )
     return None
 
@@ -286,7 +305,7 @@ def _settle(review: Review, response: Response, *, now: datetime) -> bool:
         outcome = quorum.Outcome.REJECTED  # those who are left can no longer approve it
     match outcome:
         case quorum.Outcome.APPROVED:
-            _approve(review, response.not_before, now=now)
+            _approve(review, now=now)
         case quorum.Outcome.REJECTED:
             review.transition(Review.Status.REJECTED, decided_at=now)
         case quorum.Outcome.ANSWERED:
@@ -296,10 +315,9 @@ def _settle(review: Review, response: Response, *, now: datetime) -> bool:
     return True
 
 
-def _approve(review: Review, not_before: datetime | None, *, now: datetime) -> None:
-    start = max(not_before or now, now)
-    changes: dict[str, Any] = {"not_before": not_before} if not_before else {}
-    review.transition(Review.Status.APPROVED, decided_at=now, execute_by=start + EXECUTE_WITHIN, **changes)
+def _approve(review: Review, *, now: datetime) -> None:
+    start = max(review.not_before or now, now)
+    review.transition(Review.Status.APPROVED, decided_at=now, execute_by=start + EXECUTE_WITHIN)
 
 
 def _record(review: Review, reviewer: Any, response: Response, *, now: datetime) -> None:
@@ -311,6 +329,7 @@ def _record(review: Review, reviewer: Any, response: Response, *, now: datetime)
         message=response.message,
         channel=response.channel,
         assurance=response.assurance,
+        not_before=response.not_before.isoformat() if response.not_before else None,
         arguments=response.arguments if response.verb is DecisionVerb.EDIT else review.arguments,
     )
 
@@ -350,7 +369,7 @@ def cast(*, review: Review, kind: BallotKind, user: Any, message: str, now: date
         quorum.resolve(plan, review.ballots(), digest=review.digest) is quorum.Outcome.APPROVED
     )
     if decided:
-        _approve(review, None, now=now)
+        _approve(review, now=now)
     actor = SYSTEM if kind is BallotKind.WINDOW else actor_of(user)
     note(review, f"review.{kind}", actor=actor, at=now, message=message, accountable=user.username)
     if decided:
@@ -378,32 +397,6 @@ def cancel_for_run(*, run_id: UUID | None, now: datetime) -> None:
         review.transition(Review.Status.CANCELLED, decided_at=now)
         note(review, "review.cancelled", actor=SYSTEM, at=now)
         closed(review)
-
-
-def rejected_before(request: PolicyRequest) -> Review | None:
-    """Return the review that rejected exactly this call earlier in its run, as proposed or as edited, or None."""
-    rejected = Review.objects.filter(
-        run_id=request.run.run_id, status=Review.Status.REJECTED, kind=Review.Kind.TOOL_CALL
-    )
-    same = Q(fingerprint=opening.fingerprint(request)) | Q(
-        tool=request.tool.name, arguments_proposed=request.arguments
-    )
-    return rejected.filter(same).order_by("-id").first()
-
-
-def answer_of(review: Review) -> Answer:
-    """Return the word that closed a review, for the agent; raise NotFound if people did not close it."""
-    votes = review.votes.filter(digest=review.digest).select_related("reviewer").order_by("id")
-    last = votes.last() if review.status in DECIDED else None
-    if last is None:
-        raise NotFound("Nobody has answered this review.")
-    return Answer(verb=DecisionVerb(last.decision), message=last.message, by=last.reviewer.username)
-
-
-def rejection_of(review: Review) -> Vote | None:
-    """Return the vote that rejected the review, with its reviewer, or None."""
-    votes = Vote.objects.filter(review=review, verdict=Verdict.REJECT).select_related("reviewer")
-    return votes.order_by("-id").first()
 
 
 __all__ = [

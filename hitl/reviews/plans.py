@@ -28,12 +28,13 @@ def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier) -> Pl
     """
     row = _row(request.tool.name, requirement)
     plan = Plan.simple(requirement.approvals) if row is None else Plan.from_json(row.document)
-    authors = [*requirement.authors, *([row.author_id] if row is not None else [])]
+    # Whatever the plan says, who wrote it is out: nobody lets themself decide.
+    own = {} if row is None else {row.author_id: WHY[AUTHOR]}
     return replace(
         plan,
         name=row.name if row is not None else "",
         min_distinct=max(plan.min_distinct, requirement.approvals),
-        excluded=excluded(plan.exclude, request, authors),
+        excluded={**own, **excluded(plan.exclude, request, requirement.authors)},
         feedback_left=_feedback_left(request, tier),
     )
 
@@ -45,9 +46,9 @@ def edited(plan: Plan, request: PolicyRequest, requirement: Requirement | None, 
     return replace(plan, editor=editor, excluded={**more, **plan.excluded})
 
 
-def plan_of_one(request: PolicyRequest, *, required: int = 1, exclude: Sequence[str] = (INITIATOR,)) -> Plan:
+def plan_of_one(request: PolicyRequest) -> Plan:
     """Return the plan of a review that proposes no new call."""
-    plan = Plan.simple(required, exclude=tuple(exclude))
+    plan = Plan.simple(1, exclude=(INITIATOR,))
     return replace(plan, excluded=excluded(plan.exclude, request, ()))
 
 

@@ -94,7 +94,7 @@ class TestPlansOverTheApi:
         assert "You do not count" in refused["errors"][0]["message"]
         assert "there would be alice, rita" in refused["errors"][0]["message"]
         counted = {**three, "exclude": ["initiator"]}
-        assert send(client_of(author), "post", PLANS, name="x", document=counted).status_code == 201
+        assert send(client_of(author), "post", PLANS, name="x", document=counted).status_code == 422
 
 
 class TestTiersOverTheApi:

@@ -5,20 +5,20 @@ from typing import Any
 
 from hitl.reviews import eligibility, predicates, quorum
 from hitl.reviews.predicates import Reviewer
-from hitl.reviews.quorum import AUTHOR, Plan
+from hitl.reviews.quorum import Plan
 from hitl.reviews.rules.lines import in_words
 
 
 def problems(document: Any, *, author_id: int | None) -> list[dict[str, str]]:
     """Return what is wrong with a plan as `[{"at": "/path", "message": …}]`, its paths within the document.
 
-    `author_id` is who writes it: as author of the rule they do not count, unless the plan says otherwise.
+    `author_id` is who writes it: they do not decide under it, so they do not count.
     """
     found = quorum.problems(document)
     if found:
         return found
     plan = Plan.from_json(document)
-    if author_id is not None and AUTHOR in plan.exclude:
+    if author_id is not None:
         plan = replace(plan, excluded={author_id: ""})
     people = [eligibility.as_reviewer(user) for user in eligibility.deciders().prefetch_related("groups")]
     reviewers = sorted((one for one in people if one.id not in plan.excluded), key=lambda one: one.username)
