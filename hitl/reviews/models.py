@@ -14,6 +14,8 @@ from tenants.kernel.models import Identified, StatusModel
 
 LEAST_S = 60
 """Seconds that a tier leaves people at least."""
+LEAST_WINDOW_S = 30
+"""Seconds of the shortest veto window: nobody objects to what is over before they are told."""
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -358,5 +360,8 @@ class ReviewTier(Identified):
         """Refuse a veto window that does not end before the review expires."""
         if self.expires_after_s < LEAST_S:
             raise ValidationError({"expires_after_s": f"Leave people at least {LEAST_S} seconds."})
+        if 0 < self.veto_window_s < LEAST_WINDOW_S:
+            message = f"Leave people at least {LEAST_WINDOW_S} seconds to object, or 0 to ask like high."
+            raise ValidationError({"veto_window_s": message})
         if self.veto_window_s >= self.expires_after_s:
             raise ValidationError({"veto_window_s": "The window must end before the review expires."})

@@ -63,7 +63,7 @@ def request_review(*, request: ReviewRequest, now: datetime) -> Review:
     return open_call(
         decision.request,
         requirement=decision.requirement,
-        plan=plans.plan_for(decision.request, decision.requirement, tier),
+        plan=plans.plan_for(decision.request, decision.requirement, tier, now=now),
         tier=tier,
         digest=decision.digest,
         reason=decision.explanation,
@@ -163,7 +163,7 @@ def ask_outcome(
         actor=SYSTEM,
         kind=Review.Kind.OUTCOME,
         risk=risk,
-        plan=plans.plan_for(request, Requirement(approvals=max(required, 1), risk=risk), tier),
+        plan=plans.plan_for(request, Requirement(approvals=max(required, 1), risk=risk), tier, now=now),
         min_assurance=tier.min_assurance,
         fingerprint=fingerprint(request),
         digest=request.digest(),

@@ -191,7 +191,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
     if requirement is not None and list(Risk).index(requirement.risk) > list(Risk).index(Risk(review.risk)):
         tier = tiers.tier_of(requirement.risk)
         plan = plans.edited(
-            plans.plan_for(request, requirement, tier), request, requirement, editor=reviewer.pk
+            plans.plan_for(request, requirement, tier, now=now), request, requirement, editor=reviewer.pk
         )
         review.transition(Review.Status.SUPERSEDED, decided_at=now)
         _keep(

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
+from auditlog.models import LogEntry
 from django.contrib.auth import get_user_model
 
 from governance.types import PolicyRequest, Requirement
@@ -19,9 +21,13 @@ WHY = {
     OWNER: "You own the agent, so somebody else must decide what it does.",
     AUTHOR: "You wrote the rule that asks for this, so somebody else must decide it.",
 }
+CHANGED = "You have changed the rules of reviews in the last 24 hours, so somebody else must decide it."
+RULES = ("riskthreshold", "reviewplan", "reviewtier")
+SITS_OUT = timedelta(hours=24)
+"""How long who changes a rule of reviews decides none that is opened meanwhile."""
 
 
-def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier) -> Plan:
+def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier, *, now: datetime) -> Plan:
     """Return the tenant's most specific plan for the call, or one stage of as many people as it needs.
 
     A plan never asks for fewer people than the gate does.
@@ -30,6 +36,8 @@ def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier) -> Pl
     plan = Plan.simple(requirement.approvals) if row is None else Plan.from_json(row.document)
     # Whatever the plan says, who wrote it is out: nobody lets themself decide.
     own = {} if row is None else {row.author_id: WHY[AUTHOR]}
+    if AUTHOR in plan.exclude:
+        own = {**dict.fromkeys(_changed_rules(now), CHANGED), **own}
     return replace(
         plan,
         name=row.name if row is not None else "",
@@ -78,8 +86,16 @@ def excluded_names(plan: Plan, *, known: Iterable[Any] = ()) -> list[tuple[str, 
         WHY[DELEGATOR]: "it was asked on their behalf",
         WHY[OWNER]: "owns the agent",
         WHY[AUTHOR]: "wrote the rule that asks",
+        CHANGED: "has just changed the rules",
     }
     return [(people[pk].username, told.get(why, why)) for pk, why in plan.excluded.items() if pk in people]
+
+
+def _changed_rules(now: datetime) -> set[int]:
+    """Return who has just changed or taken away a rule of reviews: a rule that is gone names no author."""
+    recent = LogEntry.objects.filter(timestamp__gt=now - SITS_OUT, actor__isnull=False)
+    rules = recent.filter(content_type__model__in=RULES).exclude(action=LogEntry.Action.ACCESS)
+    return set(rules.values_list("actor_id", flat=True))
 
 
 def _row(tool: str, requirement: Requirement) -> ReviewPlan | None:

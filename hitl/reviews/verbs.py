@@ -8,7 +8,7 @@ from governance.access.models import User
 from hitl.reviews import eligibility
 from hitl.reviews.eligibility import DECIDE
 from hitl.reviews.models import Review
-from hitl.reviews.quorum import Plan, Verdict
+from hitl.reviews.quorum import EDITOR, Plan, Verdict
 from hitl.reviews.types import BallotKind, DecisionVerb
 
 COUNTS_AS: dict[str, dict[DecisionVerb, Verdict]] = {
@@ -56,7 +56,8 @@ def available_actions(review: Review, user: Any, *, stands_in: Sequence[Any] | N
         return Availability(verbs=(), why_not="Only people decide reviews.")
     plan = review.decided_by
     why_excluded = eligibility.why_excluded(review, user, stands_in=stands_in)
-    if why_excluded and (user.pk != plan.editor or user.pk in plan.excluded):
+    is_editor = user.pk == plan.editor and EDITOR in plan.exclude and user.pk not in plan.excluded
+    if why_excluded and not is_editor:
         return Availability(verbs=(), why_not=why_excluded)
     besides = _besides(review)
     mine = [v for v in review.votes.all() if v.reviewer_id == user.pk and v.digest == review.digest]

@@ -117,6 +117,7 @@ class TestTiersOverTheApi:
             {"risk": "low"},
             {"risk": "medium", "veto_window_s": 3600},
             {"risk": "medium", "expires_after_s": 300},
+            {"risk": "medium", "veto_window_s": 29},
             {"risk": "medium", "expires_after_s": 59, "veto_window_s": 0},
             {"risk": "high", "min_assurance": "shouting"},
         ],

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
 
 from agents.tools.models import Tool
 from governance import gate
@@ -17,6 +18,7 @@ from hitl.grants.types import GrantRequest
 from hitl.reviews import approvals, eligibility, operations
 from hitl.reviews.deadlines import on_veto_end
 from hitl.reviews.models import Review, ReviewPlan
+from hitl.reviews.plans import excluded_names
 from hitl.reviews.record import ReviewChanged
 from hitl.reviews.types import Assurance, ReviewRequest
 from tenants.kernel.errors import PermissionMissing
@@ -157,6 +159,47 @@ class TestWhoWritesThePlan:
         with pytest.raises(PermissionMissing, match="You wrote the rule"):
             say(review, rita)
         assert say(review, bob).status == "approved"
+
+
+class TestWhoChangesARule:
+    """Sits out for a day: a rule that is gone names no author."""
+
+    def test_does_not_decide_what_it_would_have_held(
+        self, open_review: Open, client_of: Any, person: Any, rita: Any, bob: Any, say: Say
+    ) -> None:
+        rita = person("rita", "governance.delete_riskthreshold")
+        rule = RiskThreshold.objects.create(
+            tool="*", argument="amount", at_least=1, risk="critical", author=rita
+        )
+        assert client_of(rita).delete(f"/api/v1/governance/thresholds/{rule.pk}").status_code == 204
+        gone = AuditEvent.objects.get(action="config.changed", subject_id=str(rule.pk), actor_name="rita")
+        assert gone.outcome == "delete"
+        review = open_review()
+        with pytest.raises(PermissionMissing, match="You have changed the rules of reviews"):
+            say(review, rita)
+        assert ("rita", "has just changed the rules") in excluded_names(review.decided_by)
+        assert say(review, bob).status == "approved"
+
+    def test_decides_again_a_day_later(self, open_review: Open, rita: Any, say: Say) -> None:
+        RiskThreshold.objects.create(tool="*", argument="amount", at_least=1, risk="high", author=rita)
+        LogEntry.objects.filter(content_type__model="riskthreshold").update(
+            actor=rita, timestamp=NOW - timedelta(hours=24)
+        )
+        RiskThreshold.objects.all().delete()
+        assert say(open_review(), rita).status == "approved"
+
+
+class TestAnEditor:
+    def test_who_comes_to_stand_in_for_the_asker_approves_nothing_by_another_edit(
+        self, open_review: Open, standing_in: set[str], person: Any, bob: Any, say: Say
+    ) -> None:
+        lenient = {"stages": [ANYBODY], "exclude": ["initiator"]}
+        ReviewPlan.objects.create(name="lenient", document=lenient, author=person("vera"))
+        review = open_review()
+        say(review, bob, "edit", arguments={**review.arguments, "amount": 20.0})
+        standing_in.add("bob")
+        with pytest.raises(PermissionMissing, match="You stand in for oscar"):
+            say(review, bob, "edit", arguments={**review.arguments, "amount": 21.0}, version=2)
 
 
 class TestEarliestStart:
