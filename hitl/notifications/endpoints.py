@@ -80,7 +80,9 @@ def complete_config(channel: Channel, *, kept: Mapping[str, str], given: Mapping
     for setting in channel.settings:
         moved = setting.sent_to and complete.get(setting.sent_to) != kept.get(setting.sent_to)
         if moved and setting.name in kept and setting.name not in changed:
-            raise refused(setting.name, f"Give the {setting.label.lower()} again: it would be sent elsewhere.")
+            raise refused(
+                setting.name, f"Give the {setting.label.lower()} again: it would be sent elsewhere."
+            )
     return complete
 
 

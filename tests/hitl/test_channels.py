@@ -441,8 +441,9 @@ class TestApprise:
          "mqtt://127.0.0.1", "splunk://x", "fcm://p/t/?keyfile=/etc/passwd", "vapid://x", "bluesky://u:p",
          "apprise://127.0.0.1/x", "workflows://host/w/s", "", "tgram", "TGRAM://", "tgram://x",
          "pover://u@t?verify=no", *(f"{DISCORD}{more}" for more in (
-             "?template=http%3A%2F%2F127.0.0.1%2F", "?template=file%3A%2F%2F%2Fetc%2Fpasswd", "?TEMPLATE=x", "?%74emplate=x",
-             "?to=a;template=x", "#?template=x", "?a=b#&template=x", "?avatar_url=http%3A%2F%2F127.0.0.1%2F", "?:name=x", "?+h=x",
+             "?template=http%3A%2F%2F127.0.0.1%2F", "?template=file%3A%2F%2F%2Fetc%2Fpasswd", "?TEMPLATE=x",
+             "?%74emplate=x", "?to=a;template=x", "#?template=x", "?a=b#&template=x",
+             "?avatar_url=http%3A%2F%2F127.0.0.1%2F", "?:name=x", "?+h=x",
              "?wait=900&retry=99", "?store=no", "?verify=", "?template", ", json://127.0.0.1/", ",json://127.0.0.1/",
              "\njson://127.0.0.1/"))],
     )  # fmt: skip

@@ -217,9 +217,7 @@ class TestSecrets:
             assert endpoints.config_of(app)[address].startswith(server.url)
             assert "elsewhere" not in endpoints.config_of(app)[address]
             endpoints.save_endpoint(endpoint=app, config={address: server.url}, by=alice, now=NOW)
-            saved = endpoints.save_endpoint(
-                endpoint=app, config={**elsewhere, **secret}, by=alice, now=NOW
-            )
+            saved = endpoints.save_endpoint(endpoint=app, config={**elsewhere, **secret}, by=alice, now=NOW)
             assert "elsewhere" in endpoints.config_of(saved)[address]
 
     def test_of_another_endpoint_do_not_open(self, alice: Any, hook: Endpoint, server: Target) -> None:

@@ -70,6 +70,7 @@ FIXED = frozenset(
     }
 )
 """Schemas whose host stands in Apprise's code. A test asks Apprise about each."""
+PLUGINS: Any = NotificationManager()  # type: ignore[no-untyped-call]  # untyped upstream
 OPTIONS = frozenset(
     {
         "action",
@@ -149,7 +150,7 @@ def _problem(url: str) -> str:
         )
     if not ONE.match(url):
         return "Give one URL, with blanks, # and ; percent-encoded."
-    parsed = NotificationManager()[scheme].parse_url(url)
+    parsed = PLUGINS[scheme].parse_url(url)
     if not parsed or _service(url) is None:
         return f"Apprise does not understand this {scheme} URL."
     options = {name for mark in ("", "+", "-", ":") for name in parsed[f"qsd{mark}"]} - OPTIONS
