@@ -220,6 +220,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "agents.runs.models.Run.Status",
+        "DecisionEnum": "hitl.reviews.api.DECISIONS",
+        "BatchDecisionEnum": ["approve", "reject"],
         "GrantScopeEnum": "hitl.grants.types.SCOPES",
         "ReviewStatusEnum": "hitl.reviews.models.Review.Status",
         "ReviewKindEnum": "hitl.reviews.models.Review.Kind",
@@ -318,6 +320,10 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "httpcore2": {"level": "WARNING"},
+        "apprise": {
+            "level": "WARNING"
+        },  # it and its client log whole URLs, tokens included, when told to say more
+        "urllib3": {"level": "WARNING"},
         "mcp": {"level": "CRITICAL"},  # it logs what servers answer; errors reach the caller anyway
     },
 }

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import TextField
+from django.db.models.functions import Cast, Length
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from hitl.desk import batches
+from hitl.desk import batches, evidence
 from hitl.desk.batches import MAX_ITEMS, Result, Seen
 from hitl.desk.listing import may_decide
 from hitl.desk.outliers import Standing, standings
@@ -82,9 +84,12 @@ def _context(
     now = timezone.now()
     pending = Review.objects.pending().filter(shape=shape)
     asked = [key for key in request.GET.getlist("id") if _is_id(key)][:MAX_ITEMS]
-    mine = pending.filter(batches.fit()).filter(may_decide(request.user, now))
+    size = Length(Cast("arguments", TextField()))
+    fit = pending.annotate(size=size).filter(batches.fit(), size__lte=evidence.WHOLE_UP_TO)
+    mine = fit.filter(may_decide(request.user, now))
     chosen = mine.filter(pk__in=asked) if asked else mine
-    reviews = list(chosen.select_related("requester").order_by("id")[:MAX_ITEMS])
+    found = chosen.select_related("requester").order_by("id")[:MAX_ITEMS]
+    reviews = [review for review in found if not evidence.is_long(review)]
     any_of_shape = reviews[0] if reviews else Review.objects.filter(shape=shape).latest("id")
     apart = _apart(reviews)
     ticked = set(request.POST.getlist("item")) if error else set()

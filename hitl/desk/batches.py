@@ -12,6 +12,7 @@ from django.db.models import Q
 from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import Actor, Risk, Subject
+from hitl.desk import evidence
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
@@ -54,6 +55,8 @@ def _unfit(review: Review) -> str:
         return "A critical call is decided on its own page."
     if review.min_assurance == Assurance.STEP_UP:
         return "It asks for your password again: decide it on its own page."
+    if evidence.is_long(review):
+        return "Its arguments are very long: decide it on its own page."
     return ""
 
 

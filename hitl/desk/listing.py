@@ -1,12 +1,11 @@
 """Which reviews a list shows and in which order: from filters to a query."""
 
 import base64
-import binascii
 import json
 import re
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVectorExact, SearchVectorField
@@ -164,8 +163,8 @@ def after(filters: Filters, found: QuerySet[Any], cursor: str) -> QuerySet[Any]:
         return found
     try:
         rank, at, key = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-        position = (int(rank), datetime.fromisoformat(at), uuid.UUID(key))
-    except (ValueError, TypeError, binascii.Error) as error:
+        position = (int(rank), datetime.fromisoformat(at).astimezone(UTC), uuid.UUID(key))
+    except (ValueError, TypeError, ArithmeticError, RecursionError, AttributeError) as error:
         raise InvalidInput("This page of the list does not exist; begin at the first.") from error
     following: QuerySet[Any] = found.filter(_follows(filters, *position))
     return following

@@ -66,7 +66,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
         cleaned["config"] = {name: value for name, value in given.items() if value}
         try:
             kept = {} if self.instance._state.adding else endpoints.config_of(self.instance)
-            self.channel.check({**kept, **cleaned["config"]})
+            endpoints.complete_config(self.channel, kept=kept, given=cleaned["config"])
         except SendFailed:
             return cleaned
         except DomainError as error:

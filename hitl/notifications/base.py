@@ -39,7 +39,11 @@ class SendFailed(DomainError):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One thing that an admin fills in for an endpoint. A secret one is never shown again."""
+    """One thing that an admin fills in for an endpoint. A secret one is never shown again.
+
+    `sent_to` names the setting with the URL that a secret is sent to: with another URL the secret is asked
+    for again, or whoever may change the URL would read it there.
+    """
 
     name: str
     label: str
@@ -48,6 +52,7 @@ class Setting:
     required: bool = True
     default: str = ""
     is_url: bool = False
+    sent_to: str = ""
 
 
 class Channel(ABC):

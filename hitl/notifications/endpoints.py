@@ -13,7 +13,7 @@ from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, Subject
 from hitl.notifications import operations, pace
-from hitl.notifications.base import SendFailed
+from hitl.notifications.base import Channel, SendFailed, refused
 from hitl.notifications.messages import base_url
 from hitl.notifications.models import Endpoint, Notification
 from hitl.notifications.registry import CHANNELS, tenant_wide
@@ -51,9 +51,7 @@ def save_endpoint(
             errors=[{"at": "/channel", "message": "is not one of the channels"}],
         )
     channel = CHANNELS.get(endpoint.channel)
-    given = {name: value for name, value in config.items() if value}
-    kept = {} if is_new else config_of(endpoint)
-    complete = channel.check({**kept, **given})
+    complete = complete_config(channel, kept={} if is_new else config_of(endpoint), given=config)
     for name, value in (changes or {}).items():
         if name in CHANGEABLE:
             setattr(endpoint, name, value)
@@ -70,6 +68,22 @@ def save_endpoint(
     endpoint.full_clean()
     endpoint.save()
     return endpoint
+
+
+def complete_config(channel: Channel, *, kept: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with those that were kept; raise InvalidInput.
+
+    A secret is not kept for another address than the one it was given for.
+    """
+    changed = {name: value for name, value in given.items() if value}
+    complete = channel.check({**kept, **changed})
+    for setting in channel.settings:
+        moved = setting.sent_to and complete.get(setting.sent_to) != kept.get(setting.sent_to)
+        if moved and setting.name in kept and setting.name not in changed:
+            raise refused(
+                setting.name, f"Give the {setting.label.lower()} again: it would be sent elsewhere."
+            )
+    return complete
 
 
 def _kinds(kinds: Any) -> list[str]:

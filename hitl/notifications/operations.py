@@ -235,7 +235,7 @@ def arrived(rows: Iterable[Notification], *, now: datetime) -> None:
     shown = list(rows)
     for row in shown:
         if row.channel == IN_APP:
-            live.publish_on_commit("inbox", row.recipient_id)
+            live.publish_on_commit("my-inbox", row.recipient_id)
     presented = sorted({row.review_id for row in shown if row.asks and row.review_id})
     if presented:
         attention.mark_presented(review_ids=presented, now=now)
@@ -262,7 +262,7 @@ def cancel_for_review(review_id: UUID, now: datetime) -> int:
     _resolve(asking, now=now)
     read = asking.filter(channel=IN_APP, status=Status.SENT, read_at=None)
     for recipient in set(read.values_list("recipient_id", flat=True)):
-        live.publish_on_commit("inbox", recipient)
+        live.publish_on_commit("my-inbox", recipient)
     read.update(read_at=now)
     return cancel(asking.filter(status=Status.PENDING), why="The review is decided.")
 
@@ -312,7 +312,7 @@ def mark_read(*, user: User, now: datetime, notification_id: UUID | str | None =
         mine = mine.filter(pk=notification_id)
     changed = mine.order_by().update(read_at=now)
     if changed:
-        live.publish_on_commit("inbox", user.pk)
+        live.publish_on_commit("my-inbox", user.pk)
     return changed
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
@@ -26,6 +27,8 @@ from tenants.kernel.jsonvalues import JsonObject, sha256_hex
 VERBS = {APPROVE: DecisionVerb.APPROVE, REJECT: DecisionVerb.REJECT}
 MAX_BODY = 256 * 1024
 DIGITS = 12
+ANSWERS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
+"""Where Slack takes answers to presses; a signed request does not make us ask any other host."""
 
 
 class SignatureRefused(PermissionMissing):
@@ -163,7 +166,15 @@ def _person(member: str, endpoint: Endpoint) -> Any:
 
 def reply(*, response_url: str, text: str, final: bool) -> None:
     """Tell Slack what came of a press: in place of the message, or to the person alone. Raises SendFailed."""
-    if not response_url.startswith("https://") and not response_url.startswith("http://"):
-        raise SendFailed("Slack gave no address to answer to.", permanent=True)
+    if not _is_slacks(response_url):
+        raise SendFailed("Slack gave no address of its own to answer to.", permanent=True)
     body: JsonObject = {"replace_original": final, "text": escaped(text)}
     post(response_url, json=body if final else {**body, "response_type": "ephemeral"})
+
+
+def _is_slacks(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and parts.netloc.lower() in ANSWERS
+    except ValueError:
+        return False

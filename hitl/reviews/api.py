@@ -17,6 +17,7 @@ from hitl.reviews import eligibility, operations, provenance
 from hitl.reviews.models import Review, ReviewMessage, Vote
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 
+DECISIONS = [verb.value for verb in DecisionVerb]
 READ = {"POST": "hitl.view_review"}
 """What reading asks for, where the domain decides who may write."""
 
@@ -90,7 +91,7 @@ class RespondInput(serializers.Serializer[None]):
     """A decision, about the version that the reviewer saw."""
 
     decision = serializers.ChoiceField(
-        choices=[verb.value for verb in DecisionVerb],
+        choices=DECISIONS,
         help_text="Which of them, depends on the review's kind: see its `allowed_decisions`.",
     )
     arguments = serializers.JSONField(required=False, help_text="The complete new arguments, for edit.")

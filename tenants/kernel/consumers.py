@@ -34,10 +34,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         cookies = SimpleCookie(headers.get("cookie", ""))
         morsel = cookies.get(settings.SESSION_COOKIE_NAME)
         self._host, self._session_key = host, morsel.value if morsel else ""
-        schema = await self._authenticated_schema() if origin.netloc == host else None
-        if schema is None:
+        session = await self._session() if origin.netloc == host else None
+        if session is None:
             await self.close(code=4403)
             return
+        schema, self._person = session
         self._group = live.group(schema)
         await self.channel_layer.group_add(self._group, self.channel_name)
         await self.accept()
@@ -51,21 +52,25 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
 
     async def live_changed(self, event: dict[str, Any]) -> None:
         """Pass on what changed together in one message: a page that many hear of is sent to hundreds."""
-        await self.send_json([{"topic": topic, "id": key} for topic, key in event["changes"]])
+        heard = live.heard_by(self._person, event["changes"])
+        if heard:
+            await self.send_json(heard)
 
     async def _close_when_signed_out(self) -> None:
         with suppress(asyncio.CancelledError):
-            while await self._authenticated_schema() is not None:
+            while (session := await self._session()) is not None and session[1] == self._person:
                 await asyncio.sleep(RECHECK_S)
             await self.close(code=4403)
 
-    async def _authenticated_schema(self) -> str | None:
-        schema: str | None = await database_sync_to_async(_schema_of_session)(self._host, self._session_key)
-        return schema
+    async def _session(self) -> tuple[str, Any] | None:
+        found: tuple[str, Any] | None = await database_sync_to_async(_of_session)(
+            self._host, self._session_key
+        )
+        return found
 
 
-def _schema_of_session(host: str, session_key: str) -> str | None:
-    """Resolve host, tenant, session and user in one place, in the tenant's own context."""
+def _of_session(host: str, session_key: str) -> tuple[str, Any] | None:
+    """Return schema and user of a live session: host, tenant, session and user in the tenant's own context."""
     try:
         tenant = tenant_of_host(host)
     except UnknownTenant:
@@ -73,4 +78,5 @@ def _schema_of_session(host: str, session_key: str) -> str | None:
     with tenant_context(tenant):
         request = HttpRequest()
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-        return tenant.schema_name if get_user(request).is_authenticated else None
+        user = get_user(request)
+        return (tenant.schema_name, user.pk) if user.is_authenticated else None

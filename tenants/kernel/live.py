@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -30,6 +30,8 @@ GATHER_S = 0.1
 
 Change = tuple[str, str]
 """A topic and the id of what changed."""
+MINE = "my-"
+"""So begin topics whose id is a person: nobody else hears of them."""
 
 
 class Publisher:
@@ -96,6 +98,15 @@ def publisher() -> Publisher:
 def group(schema: str) -> str:
     """Return the channel group of a tenant; the only place that builds such names."""
     return f"t.{schema}"
+
+
+def heard_by(person: object, changes: Iterable[Sequence[str]]) -> list[dict[str, str]]:
+    """Return what a person's page is told of the changes."""
+    return [
+        {"topic": topic, "id": key}
+        for topic, key in changes
+        if not topic.startswith(MINE) or key == str(person)
+    ]
 
 
 def publish_on_commit(topic: str, key: object = "") -> None:

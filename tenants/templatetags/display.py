@@ -42,12 +42,15 @@ def inert(text: object) -> SafeString:
     """Return the text as HTML in which each character that hides, reorders or passes for another is marked."""
     plain = str(text)
     twins = look_alikes(plain)
-    woven, end = [], 0
+    woven: list[str] = []
+    end = 0
     for odd in ODD.finditer(plain):
         at = odd.start()
         mark = _code_point(plain[at]) or (twins and at in twins and _look_alike(plain[at], twins[at]))
         if mark:
-            woven += [escape(plain[end:at]), mark]
+            if end < at:
+                woven.append(escape(plain[end:at]))
+            woven.append(mark)
             end = at + 1
     return mark_safe("".join([*woven, escape(plain[end:])]))  # noqa: S308  # every part is escaped
 
@@ -69,7 +72,7 @@ def _look_alike(character: str, hint: str) -> str:
 @register.filter
 def has_marks(value: Any) -> bool:
     """Tell whether `inert` marks an unseen character in a text, or in any text of a JSON value."""
-    return _any_text(value, lambda text: 'class="code-point"' in inert(text))
+    return _any_text(value, lambda text: any(_code_point(odd.group()) for odd in ODD.finditer(text)))
 
 
 @register.filter

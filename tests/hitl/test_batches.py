@@ -67,6 +67,19 @@ class TestDecide:
         votes = Vote.objects.filter(review__in=refunds, reviewer=bob, decision="approve")
         assert {(vote.review_id, vote.digest) for vote in votes} == {(r.pk, r.digest) for r in refunds}
 
+    def test_refuses_arguments_too_long_to_be_shown_whole(
+        self, open_review: Any, decide: Decide, bob: Any
+    ) -> None:
+        made = [open_review(order_id="A-1001", amount=20.0 + n, reason="broken") for n in range(3)]
+        for review, text in zip(made, ["x" * 70_000, "é" * 30_000], strict=False):
+            Review.objects.filter(pk=review.pk).update(arguments={**review.arguments, "reason": text})
+        Review.objects.update(expires_at=timezone.now() + timedelta(hours=1))
+        browser = Client(SERVER_NAME="acme.localhost")
+        browser.force_login(bob)
+        page = browser.get(f"/reviews/batch/{made[0].shape}/").content.decode()
+        assert [str(review.pk) in page for review in made] == [False, False, True]
+        assert [result.code for result in decide(made)] == ["not-in-a-batch", "not-in-a-batch", ""]
+
     def test_gives_each_the_same_reason(self, refunds: list[Review], decide: Decide) -> None:
         decide(refunds, "reject", message="Ask for photos")
         assert set(Vote.objects.filter(review__in=refunds).values_list("message", flat=True)) == {

@@ -10,6 +10,7 @@ from email.policy import default as policy
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
@@ -414,6 +415,9 @@ class TestEmail:
         assert not caught.value.permanent
 
 
+DISCORD = "discord://123456789/abcdefghijklmnopqrstuvwxyz/"
+
+
 class TestApprise:
     @pytest.mark.parametrize("schema", sorted(apprise.FIXED))
     def test_allows_only_services_whose_url_has_no_host(self, schema: str) -> None:
@@ -436,7 +440,12 @@ class TestApprise:
          "syslog://", "dbus://", "macosx://", "file:///etc/passwd", "http://127.0.0.1/", "rsyslog://10.0.0.1",
          "mqtt://127.0.0.1", "splunk://x", "fcm://p/t/?keyfile=/etc/passwd", "vapid://x", "bluesky://u:p",
          "apprise://127.0.0.1/x", "workflows://host/w/s", "", "tgram", "TGRAM://", "tgram://x",
-         "pover://u@t?verify=no"],
+         "pover://u@t?verify=no", *(f"{DISCORD}{more}" for more in (
+             "?template=http%3A%2F%2F127.0.0.1%2F", "?template=file%3A%2F%2F%2Fetc%2Fpasswd", "?TEMPLATE=x",
+             "?%74emplate=x", "?to=a;template=x", "#?template=x", "?a=b#&template=x",
+             "?avatar_url=http%3A%2F%2F127.0.0.1%2F", "?:name=x", "?+h=x",
+             "?wait=900&retry=99", "?store=no", "?verify=", "?template", ", json://127.0.0.1/", ",json://127.0.0.1/",
+             "\njson://127.0.0.1/"))],
     )  # fmt: skip
     def test_refuses_everything_else_and_says_why(self, url: str) -> None:
         with pytest.raises(InvalidInput) as caught:
@@ -447,3 +456,15 @@ class TestApprise:
         url = "tgram://123456789:AAbbccddeeffgghhiijjkkllmmnnooppqqr/12345678"
         given = CHANNELS.get("apprise").check({"url": url})
         assert CHANNELS.get("apprise").describe(given) == "tgram by Apprise"
+
+    def test_takes_recipients_and_priorities(self) -> None:
+        CHANNELS.get("apprise").check({"url": f"pover://{'u' * 30}@{'t' * 30}/?priority=high&to=phone"})
+
+    @pytest.mark.parametrize("service", ["discord", "guilded"])
+    def test_loads_nothing_although_a_stored_url_asks_for_it(self, service: str, server: Server) -> None:
+        where = quote(f"{server.url}/latest", safe="")
+        url = DISCORD.replace("discord", service) + f"?template={where}"
+        with pytest.raises(SendFailed) as caught:
+            CHANNELS.get("apprise").send(MESSAGE, Target(config={"url": url}))
+        assert caught.value.disables
+        assert server.seen == []

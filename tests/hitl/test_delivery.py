@@ -13,6 +13,7 @@ from hitl.notifications.base import SendFailed
 from hitl.notifications.models import Contact, Endpoint, Notification
 from hitl.notifications.types import Status
 from hitl.reviews.models import Review
+from tenants.kernel.errors import InvalidInput
 from tests.governance.samples import NOW
 from tests.hitl.outbox import (
     SECRET,
@@ -198,6 +199,26 @@ class TestSecrets:
         )
         assert endpoints.config_of(changed) == {"url": f"{server.url}/new", "secrets": SECRET}
         assert endpoints.shown_config(changed) == ({"url": f"{server.url}/new"}, ["secrets"])
+
+    def test_that_are_secret_are_not_sent_to_another_address_that_somebody_enters(
+        self, alice: Any, server: Target
+    ) -> None:
+        apps = {
+            "slack": (slack_app(alice, f"{server.url}/"), "api_url", {"bot_token": "xoxb-2"}),
+            "pagerduty": (
+                endpoint("pagerduty", alice, routing_key="R" * 32, url=server.url), "url", {"routing_key": "S" * 32}
+            ),
+        }  # fmt: skip
+        for app, address, secret in apps.values():
+            elsewhere = {address: f"{server.url}/elsewhere/"}
+            with pytest.raises(InvalidInput) as caught:
+                endpoints.save_endpoint(endpoint=app, config=elsewhere, by=alice, now=NOW)
+            assert caught.value.errors[0]["at"] == f"/config/{next(iter(secret))}"
+            assert endpoints.config_of(app)[address].startswith(server.url)
+            assert "elsewhere" not in endpoints.config_of(app)[address]
+            endpoints.save_endpoint(endpoint=app, config={address: server.url}, by=alice, now=NOW)
+            saved = endpoints.save_endpoint(endpoint=app, config={**elsewhere, **secret}, by=alice, now=NOW)
+            assert "elsewhere" in endpoints.config_of(saved)[address]
 
     def test_of_another_endpoint_do_not_open(self, alice: Any, hook: Endpoint, server: Target) -> None:
         other = endpoint("webhook", alice, "Other", url=server.url, secrets=SECRET)

@@ -186,3 +186,11 @@ class TestBadge:
             == '<span class="badge status-require-approval">require approval</span>'
         )
         assert "<b>" not in display.badge("<b>")
+
+
+class TestManyUnseenCharacters:
+    def test_are_marked_in_a_moment(self) -> None:
+        started = time.perf_counter()
+        assert display.has_marks({"reason": "x\u202e" * 200_000})
+        assert inert("\u202e" * 200_000).count("U+202E") == 200_000
+        assert time.perf_counter() - started < 2

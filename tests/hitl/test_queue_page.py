@@ -1,5 +1,7 @@
 """The queue page: what it lists, for whom, in which order, and what that costs."""
 
+import base64
+import json
 from collections.abc import Callable
 from copy import copy
 from datetime import timedelta
@@ -141,6 +143,16 @@ class TestFilters:
 
     def test_refuse_a_page_that_nobody_made(self, show: Show) -> None:
         assert show(after="bm90IGEgcGFnZQ==").status_code == 422
+        key = str(uuid7())
+        for place in (
+            [float("inf"), "2026-01-01T00:00:00+00:00", key],
+            [1, "0001-01-01T00:00:00+23:59", key],
+            [1, "9999-12-31T23:59:59-23:59", key],
+            [1, "2026-01-01T00:00:00+00:00", {}],
+        ):
+            made_up = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+            assert show(after=made_up).status_code == 422
+        assert show(after=base64.urlsafe_b64encode(b"[" * 3000).decode()).status_code == 422
 
     def test_suggest_what_waits(self, bob: Any, review: Review) -> None:
         client = Client(SERVER_NAME="acme.localhost")

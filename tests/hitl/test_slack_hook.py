@@ -12,6 +12,7 @@ from django.utils import timezone
 from slack_sdk.signature import SignatureVerifier
 
 from hitl.notifications import slack_actions
+from hitl.notifications.base import SendFailed
 from hitl.notifications.channels.slack import APPROVE, REASON, REJECT
 from hitl.notifications.models import ChatAction, Contact, Endpoint
 from hitl.notifications.slack_actions import SignatureRefused
@@ -250,3 +251,19 @@ class TestRefusal:
     def test_of_every_method_but_post(self, app: Endpoint, method: str) -> None:
         client = Client(SERVER_NAME="acme.localhost")
         assert getattr(client, method)(PATH).status_code == 405
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "", "http://hooks.slack.com/actions/T/1/x", "https://169.254.169.254/", "https://hooks.slack.com.evil.example/",
+            "https://hooks.slack.com@evil.example/", "https://evil.example/https://hooks.slack.com/", "https://[::1",
+            "https://hooks.slack.com:8443/", "//hooks.slack.com/", "https://evil.example#hooks.slack.com",
+            "https://evil.example\\@hooks.slack.com/",
+        ],
+    )  # fmt: skip
+    def test_go_to_slacks_own_host_alone(self, url: str) -> None:
+        with pytest.raises(SendFailed) as caught:
+            slack_actions.reply(response_url=url, text="Bob approved this.", final=True)
+        assert caught.value.detail == "Slack gave no address of its own to answer to."

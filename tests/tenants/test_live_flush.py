@@ -25,3 +25,10 @@ class TestFlush:
         began = time.monotonic()
         publisher.flush(0.05)
         assert 0.05 <= time.monotonic() - began < 1
+
+
+class TestWhatOnePersonHears:
+    def test_leaves_out_what_is_for_others(self) -> None:
+        changes = [("runs", "r1"), ["my-inbox", "7"], ("my-inbox", "8"), ("reviews", "8")]
+        heard = [(change["topic"], change["id"]) for change in live.heard_by(7, changes)]
+        assert heard == [("runs", "r1"), ("my-inbox", "7"), ("reviews", "8")]

@@ -4,11 +4,13 @@ Apprise opens its own connections, past the guarded client; see docs/decisions/0
 a service whose address is fixed in Apprise's code, and nothing that leads elsewhere.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import apprise
+from apprise.manager_plugins import NotificationManager
 
 from hitl.notifications.base import Channel, SendFailed, Setting, refused
 from hitl.notifications.pace import CHAT_S
@@ -68,7 +70,35 @@ FIXED = frozenset(
     }
 )
 """Schemas whose host stands in Apprise's code. A test asks Apprise about each."""
-REFUSED_OPTIONS = frozenset({"verify", "redirect", "rto", "cto", "store", "emojis"})
+PLUGINS: Any = NotificationManager()  # type: ignore[no-untyped-call]  # untyped upstream
+OPTIONS = frozenset(
+    {
+        "action",
+        "alias",
+        "entity",
+        "expire",
+        "flash",
+        "from",
+        "interval",
+        "label",
+        "preview",
+        "priority",
+        "region",
+        "silent",
+        "sound",
+        "tags",
+        "thread",
+        "to",
+        "topic",
+        "ttl",
+        "unicode",
+        "urgency",
+    }
+)
+"""Options that a URL may have: recipients, and how loud it is. Others load files and addresses (`template`),
+loosen connections (`verify`) or hold the sender up (`wait`, `retry`)."""
+ONE = re.compile(r"[A-Za-z0-9]+://(?:(?!://)[^\s#;])*\Z")
+"""One URL: Apprise takes several with blanks or commas between for a list."""
 
 
 class Apprise(Channel):
@@ -90,19 +120,8 @@ class Apprise(Channel):
     def check(self, config: Mapping[str, str]) -> dict[str, str]:
         """Refuse what names a host, and what Apprise does not understand."""
         cleaned = super().check(config)
-        url = cleaned["url"]
-        scheme = urlsplit(url).scheme.lower()
-        if scheme not in FIXED:
-            raise refused(
-                "url",
-                f"{scheme or 'This'} is refused: only services with an address of their own may be used,"
-                f" not URLs that name a host. Known: {', '.join(sorted(FIXED))}.",
-            )
-        options = REFUSED_OPTIONS & {name.lower() for name in parse_qs(urlsplit(url).query)}
-        if options:
-            raise refused("url", f"These options are refused: {', '.join(sorted(options))}.")
-        if _service(url) is None:
-            raise refused("url", f"Apprise does not understand this {scheme} URL.")
+        if problem := _problem(cleaned["url"]):
+            raise refused("url", problem)
         return cleaned
 
     def describe(self, config: Mapping[str, str]) -> str:
@@ -112,15 +131,34 @@ class Apprise(Channel):
     def send(self, message: Message, target: Target) -> str:
         """Let Apprise send plain text; it says only whether it worked."""
         url = target.config["url"]
-        if urlsplit(url).scheme.lower() not in FIXED:
-            raise SendFailed("Apprise may not use this URL.", disables=True)
-        service = _service(url)
+        service = None if _problem(url) else _service(url)
         if service is None:
-            raise SendFailed("Apprise does not understand the URL any more.", disables=True)
+            raise SendFailed("Apprise may not use this URL; save another one.", disables=True)
         sent = service.notify(title=message.subject, body=_body(message), body_format="text")
         if not sent:
             raise SendFailed("Apprise could not send it.")
         return ""
+
+
+def _problem(url: str) -> str:
+    """Return why a URL is refused; empty if it may be used. Options are read as Apprise reads them."""
+    scheme = urlsplit(url).scheme.lower()
+    if scheme not in FIXED:
+        return (
+            f"{scheme or 'This'} is refused: only services with an address of their own may be used,"
+            f" not URLs that name a host. Known: {', '.join(sorted(FIXED))}."
+        )
+    if not ONE.match(url):
+        return "Give one URL, with blanks, # and ; percent-encoded."
+    parsed = PLUGINS[scheme].parse_url(url)
+    if not parsed or _service(url) is None:
+        return f"Apprise does not understand this {scheme} URL."
+    options = {name for mark in ("", "+", "-", ":") for name in parsed[f"qsd{mark}"]} - OPTIONS
+    if options:
+        return (
+            f"These options are refused: {', '.join(sorted(options))}. Known: {', '.join(sorted(OPTIONS))}."
+        )
+    return ""
 
 
 def _service(url: str) -> Any:

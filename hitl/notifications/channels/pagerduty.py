@@ -27,6 +27,7 @@ class PagerDuty(Channel):
             label="Integration key",
             help="Of an Events API v2 integration of the service.",
             secret=True,
+            sent_to="url",
         ),
         Setting(
             name="url",

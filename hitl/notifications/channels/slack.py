@@ -12,6 +12,7 @@ from tenants.kernel.errors import InvalidInput
 from tenants.templatetags.display import cut
 
 API = "https://slack.com/api/"
+TOKEN = re.compile(r"[!-~]+\Z")
 MEMBER = re.compile(r"[UW][A-Z0-9]{6,20}\Z")
 MAX_HEADER, MAX_FIELD, MAX_TEXT = 150, 2000, 2900
 LOST = frozenset({"invalid_auth", "account_inactive", "token_revoked", "token_expired", "not_authed"})
@@ -33,6 +34,7 @@ class Slack(Channel):
             help="Begins with xoxb-; needs the scope chat:write. Not needed with an incoming webhook.",
             secret=True,
             required=False,
+            sent_to="api_url",
         ),
         Setting(
             name="channel", label="Channel", help="Its id, such as C0123456789. For the bot.", required=False
@@ -71,6 +73,8 @@ class Slack(Channel):
         cleaned = super().check(config)
         if "bot_token" not in cleaned and "webhook_url" not in cleaned:
             raise refused("bot_token", "Give a bot token or an incoming webhook.")
+        if not TOKEN.match(cleaned.get("bot_token", "-")):
+            raise refused("bot_token", "A token has letters, digits and dashes.")
         cleaned["api_url"] = cleaned["api_url"].rstrip("/") + "/"
         return cleaned
 
