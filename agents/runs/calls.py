@@ -326,6 +326,7 @@ def _after_crash(hold: Hold, step: Step) -> Work | None:
         return propose(hold, step)
     message = f"The worker was lost while {step.name} ran. Nothing tells whether it took effect."
     hold.audit("tool.unknown", step=step, outcome="unknown", body={"tool": step.name, "message": message})
+    keep_effect(step, Outcome(ok=False, unknown=True), now=hold.clock())
     over_at = started_at + timedelta(seconds=tool.timeout_s) if tool is not None else None
     return _ambiguous(hold, step, permitted, message, over_at=over_at)
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from governance.types import PolicyRequest, Risk
 from hitl.reviews import quorum
@@ -38,12 +39,12 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         return left.exclude(models.Exists(said))
 
     def queue_order(self) -> "ReviewQuerySet":
-        """Return the most pressing first: by risk, then by age."""
+        """Return the most pressing first: by priority, then by when it is due."""
         rank = models.Case(
-            *(models.When(risk=risk, then=n) for n, risk in enumerate(reversed(Risk))),
+            *(models.When(priority=risk, then=n) for n, risk in enumerate(reversed(Risk))),
             default=len(Risk),
         )
-        return self.order_by(rank, "id")
+        return self.order_by(rank, Coalesce("due_at", "expires_at"), "id")
 
 
 class Review(StatusModel):
