@@ -29,6 +29,14 @@ from tenants.kernel.errors import DomainError, NotFound, PermissionMissing
 
 PAGE = 50
 UNTRUSTED = "untrusted-influence"
+CHIPS = {
+    "q": "search",
+    "requester": "asked by",
+    "reviewer": "decided by",
+    "assigned": "assigned to",
+    "days": "within days",
+}
+"""What a chip calls a filter whose name in the address says too little."""
 TABS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("waiting", "Waiting", {}),
     ("may", "For me to decide", {"may": YES}),
@@ -130,7 +138,7 @@ def _page(request: HttpRequest, filters: Filters, found: Any, now: datetime) -> 
             for name, label, chosen in TABS
         ],
         "chips": [
-            {"name": name, "value": value, "without": filters.query(**{name: ""})}
+            {"name": CHIPS.get(name, name), "value": value, "without": filters.query(**{name: ""})}
             for name, value in filters.chosen.items()
             if name != "status" or value not in {DECIDED, ALL}
         ],

@@ -81,6 +81,8 @@ def _decide(request: HttpRequest, item: Review, form: ArgumentsForm, channel: Ch
         review_id=item.pk, reviewer=request.user, response=response, now=timezone.now()
     )
     said = WORDS[item.kind][response.verb].done
+    if response.verb is DecisionVerb.APPROVE and shown.status == Review.Status.PENDING:
+        said = "Your approval counts; the call still waits for others."
     here = page_of(shown.pk, channel)
     following = _after(item.pk, left)
     if following is None or response.verb in STAYS or not preferences.of(request.user).goes_on:

@@ -99,4 +99,6 @@ def how_it_ended(review: Review) -> str:
         return f"This review is {review.status}."
     if last.kind == BallotKind.WINDOW:
         return "Nobody objected in its veto window, so it was let through."
-    return f"{last.reviewer.username} has {review.status} this already."
+    sent_back = review.status == Review.Status.REJECTED and last.decision == DecisionVerb.FEEDBACK
+    said = "sent this back" if sent_back else f"{review.status} this"
+    return f"{last.reviewer.username} has {said} already."
