@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='notification',
-            index=models.Index(condition=models.Q(('status__in', ['pending', 'sending'])), fields=['next_at'], name='notification_due'),
+            index=models.Index(condition=models.Q(('status', 'pending'), ('status', 'sending'), _connector='OR'), fields=['next_at'], name='notification_due'),
         ),
         migrations.AddIndex(
             model_name='notification',

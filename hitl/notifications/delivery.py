@@ -20,7 +20,6 @@ from hitl.notifications.operations import TIMER, UNCAPPED, arrived, say_undelive
 from hitl.notifications.registry import CHANNELS, IN_APP
 from hitl.notifications.types import Status, Target
 from hitl.reviews.models import Review
-from tenants.kernel import failpoints
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import DomainError, StaleTransition
 from tenants.timers.operations import set_timer
@@ -47,7 +46,6 @@ def deliver_one(*, now: datetime) -> bool:
     rows = claim(now=now)
     if not rows:
         return False
-    failpoints.hit("notification.claimed")
     try:
         receipt = _send(rows, now=now)
     except SendFailed as error:
@@ -57,7 +55,6 @@ def deliver_one(*, now: datetime) -> bool:
         problem = error.detail if isinstance(error, DomainError) else "It could not be sent."
         record_failure(rows, SendFailed(problem), now=now)
     else:
-        failpoints.hit("notification.sent")
         record_success(rows, receipt, now=now)
     return True
 

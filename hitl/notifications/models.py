@@ -192,7 +192,7 @@ class Notification(StatusModel):
         indexes = [
             models.Index(
                 fields=["next_at"],
-                condition=models.Q(status__in=["pending", "sending"]),
+                condition=models.Q(status="pending") | models.Q(status="sending"),
                 name="notification_due",
             ),
             models.Index(fields=["recipient", "sent_at"], name="notification_of_person"),

@@ -104,6 +104,8 @@ class TestSync:
             **before.declared,
             "risk": "low",
             "effect": "read",
+            "reversible": False,
+            "output_trusted": False,
             "confirmed_by": "alice",
             "confirmed_at": NOW.isoformat(),
         }

@@ -170,6 +170,7 @@ class TestApproved:
         assert trail(run)[5:] == [
             "gate.decided",
             "review.requested",
+            "review.assigned",
             "review.approve",
             "gate.decided",
             "tool.succeeded",

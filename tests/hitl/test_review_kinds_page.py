@@ -240,7 +240,7 @@ class TestLists:
     def test_show_what_people_answered(self, as_bob: Client, ask: Make, bob: Any, say: Any) -> None:
         say(ask(), bob, "it_happened", message="seen")
         assert "status-answered" in html(as_bob, Review.objects.get(status="answered"))
-        assert "status-answered" in as_bob.get("/reviews/").content.decode()
+        assert "status-answered" in as_bob.get("/reviews/?status=all").content.decode()
 
 
 class TestApi:

@@ -37,7 +37,7 @@ class TestTable:
         ("model", "ended"),
         [
             (Run, {"succeeded", "failed", "cancelled"}),
-            (Review, {"rejected", "expired", "cancelled", "answered"}),
+            (Review, {"rejected", "expired", "cancelled", "answered", "superseded", "revoked"}),
         ],
     )
     def test_leads_nowhere_from_an_end(self, model: Any, ended: set[str]) -> None:
