@@ -1,12 +1,18 @@
 """Read a conversation: what was asked last, how far the answer is, and what the tools returned since."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 
 from agents.llm.scripted.types import Json, Message, ToolCall
 from agents.llm.scripted.words import normalise
+
+
+_FROM_A_REVIEWER = re.compile(
+    r"(?P<who>\S+) (?:(?P<back>sent this call back)|rejected this call): (?P<why>.*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +24,16 @@ class Failure:
     message: str
 
     @property
+    def words(self) -> str:
+        """Return what a reviewer wrote; the whole message where it is not a reviewer's."""
+        said = _FROM_A_REVIEWER.fullmatch(self.message)
+        return said["why"] if said else self.message
+
+    @property
     def refusal(self) -> str:
         """Return a clause that says who or what refused, and quotes the message."""
+        if said := _FROM_A_REVIEWER.fullmatch(self.message):
+            return f'{said["who"]} {"sent it back" if said["back"] else "rejected it"}: "{said["why"]}"'
         match self.code:
             case "rejected":
                 what = "a reviewer rejected it"
@@ -42,7 +56,8 @@ class Failure:
 class Exchange:
     """Hold the last user message, and what followed it.
 
-    `turn` counts the assistant messages with tool calls since; `results` holds the last result of each tool;
+    `turn` counts the assistant messages with tool calls since, but for those that answer a failure: they
+    try a turn again. `results` holds the last result of each tool;
     `failure` is the first error among the results that nobody answered yet; `edits` says what reviewers
     changed in the calls.
     """
@@ -68,7 +83,7 @@ def read(messages: Sequence[Message]) -> Exchange:
     turn = 0
     for message in messages[start + 1 :]:
         if message.role == "assistant" and message.calls:
-            turn += 1
+            turn += failure is None
             failure = None
             calls.update({call.id: call for call in message.calls})
         elif message.role == "tool" and (call := calls.get(message.call_id)):

@@ -42,7 +42,7 @@ def _script(table: Table) -> Script:
     table.where = f"{table.where.partition('.script[')[0]}: script {name!r}"
     turns = tuple(_turn(turn) for turn in table.tables("turns"))
     when = _conditions(table, "when")
-    captures = {key: _capture(spec, f"{table.where}.captures.{key}") for key, spec in table.items("captures")}
+    captures = _captures(table, "captures")
     for group in (group for condition in when for group in condition.pattern.groupindex if group != "value"):
         captures[group] = _group(when, group)
     script = Script(
@@ -52,6 +52,7 @@ def _script(table: Table) -> Script:
         when=when,
         unless=_conditions(table, "unless"),
         captures=captures,
+        told=_captures(table, "told"),
         clarify=tuple(_clarify(clarify) for clarify in table.tables("clarify")),
         turns=tuple(turn for turn in turns if not turn.if_error),
         reactions=tuple(turn for turn in turns if turn.if_error),
@@ -77,8 +78,8 @@ def _turn(table: Table) -> Turn:
         raise table.error("empty", "must be true where content, tool_calls and status are absent, only there")
     if turn.fault.status is not None and says_something:
         raise table.error("status", "cannot stand beside content or tool_calls")
-    if turn.if_error and (turn.calls or turn.repeat):
-        raise table.error("if_error", "answers with content only, without tool_calls and repeat")
+    if turn.if_error and turn.repeat:
+        raise table.error("if_error", "answers once, without repeat")
     if turn.after and not turn.if_error:
         raise table.error("after", "is for turns with if_error")
     table.close()
@@ -139,6 +140,10 @@ def _condition(spec: object, where: str) -> Condition:
         raise ScriptError(f"{where} is no regular expression: {error}") from error
 
 
+def _captures(table: Table, key: str) -> dict[str, Extractor]:
+    return {name: _capture(spec, f"{table.where}.{key}.{name}") for name, spec in table.items(key)}
+
+
 def _capture(spec: object, where: str) -> Extractor:
     if isinstance(spec, str) and spec in EXTRACTORS:
         return EXTRACTORS[spec]
@@ -180,7 +185,8 @@ def _check(script: Script, turns: tuple[Turn, ...], table: Table) -> None:
         _known(table, f"clarify[{i}]", {*clarify.say.roots, *filter(None, [clarify.missing])}, known - tools)
     for i, turn in enumerate(turns, 1):
         where = f"turns[{i}]"
-        _known(table, where, turn.only_if | turn.unless, script.captures.keys())
+        told = {f"told.{name}" for name in script.told} if turn.if_error else set()
+        _known(table, where, turn.only_if | turn.unless, script.captures.keys() | told)
         _known(table, where, set(turn.repeat.roots if turn.repeat else ()), known - tools)
         extra = BUILT_IN_AFTER_ERROR if turn.if_error else {"n"} if turn.repeat else set()
         used = set(turn.content.roots if turn.content else ())

@@ -75,11 +75,15 @@ def _question(script: Script, captured: Captured, request: str, values: Values) 
 
 
 def _react(script: Script, captured: Captured, failure: Failure, values: Values) -> Reply:
+    said = {name: extract(failure.words) for name, extract in script.told.items()}
+    captured = {**captured, **{f"told.{name}": found for name, found in said.items()}}
     told: dict[str, Json] = {
         "error": failure.message,
         "error_code": failure.code,
         "refusal": failure.refusal,
         "failed_tool": failure.tool,
+        "words": failure.words,
+        "told": {name: found[0] for name, found in said.items() if found},
     }
     for turn in script.reactions:
         codes = turn.if_error if isinstance(turn.if_error, frozenset) else {failure.code}

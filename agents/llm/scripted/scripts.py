@@ -16,8 +16,12 @@ from agents.llm.scripted.words import Condition
 MAX_REPEAT = 50
 BUILT_IN = frozenset({"request", "edits"})
 """Values for every template: the last user message, and what reviewers changed in the calls since."""
-BUILT_IN_AFTER_ERROR = frozenset({"error", "error_code", "refusal", "failed_tool"})
-"""Values for turns with `if_error`; `refusal` is a clause that says who refused and quotes the message."""
+BUILT_IN_AFTER_ERROR = frozenset({"error", "error_code", "refusal", "failed_tool", "words", "told"})
+"""Values for turns with `if_error`.
+
+`refusal` is a clause that says who refused and quotes the message, `words` what a reviewer wrote, and
+`told.x` what the capture x of the script's `told` found in it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,8 @@ class Turn:
 
     `only_if` / `unless` name captures (one or a list) that must / must not have a value. `repeat` plays
     the turn several times, with `{n}` counting from 1. `if_error` (true, or a list of codes) makes it the
-    answer to a failed call, `after` to those of one tool only. Faults: `status`, `retry_after` (s),
+    answer to a failed call, `after` to those of one tool only; its `only_if` may name `told.x`, and a call
+    in it is made in place of the failed one. Faults: `status`, `retry_after` (s),
     `delay_ms`, `cut`.
     """
 
@@ -67,6 +72,7 @@ class Script:
     """Describe what to play, and when: all `tools` offered, all of `when` found, none of `unless`.
 
     `when` and `unless` hold patterns (strings) and lists of phrases. Named groups of `when` are captures.
+    `told` holds captures too: they read what a reviewer wrote about a call.
     """
 
     name: str
@@ -75,6 +81,7 @@ class Script:
     when: tuple[Condition, ...]
     unless: tuple[Condition, ...]
     captures: Mapping[str, Extractor]
+    told: Mapping[str, Extractor]
     clarify: tuple[Clarify, ...]
     turns: tuple[Turn, ...]
     reactions: tuple[Turn, ...]

@@ -29,6 +29,16 @@ def refused(code: str) -> Callable[[Any], Any]:
     return lambda a: {"error": {"code": code, "message": "Above my limit"}}
 
 
+def sent_back_once(guidance: str) -> Callable[[Any], Any]:
+    """Return a refund that a reviewer sends back the first time."""
+    told = {
+        "error": {"code": "feedback", "message": f"bob sent this call back: {guidance}"},
+        "retry": {"allowed": True, "left": 2},
+    }
+    answers = iter([told])
+    return lambda a: next(answers, {"refund_id": "R-1", "currency": "EUR", "status": "completed"} | a)
+
+
 class TestRefund:
     def test_looks_up_refunds_and_answers_from_the_result(self) -> None:
         played = play("Please refund 25.00 for order A-1001, it arrived broken")
@@ -135,6 +145,32 @@ class TestRefund:
         assert "10.00 EUR" in played.calls[2][1]["body"]
         assert played.answer.startswith("Done: 10.00 EUR refunded for order A-1001")
         assert played.answer.endswith("A reviewer changed the call of refund_order: amount = 10.")
+
+    @pytest.mark.parametrize(
+        ("guidance", "amount"),
+        [
+            ("Offer 20.00.", 20.0),
+            ("25 is too much, make it 20", 20.0),
+            ("Not for A-1001: 12.50 EUR", 12.5),
+            ("Look at the photos first.", 25.0),
+        ],
+    )
+    def test_that_is_sent_back_is_proposed_again(self, guidance: str, amount: float) -> None:
+        played = play("Refund 25.00 for A-1001", {**ACME, "refund_order": sent_back_once(guidance)})
+        assert played.tools == ["lookup_order", "refund_order", "refund_order"]
+        assert played.calls[2][1] == {"order_id": "A-1001", "amount": amount, "reason": guidance}
+        assert played.answer.startswith(f"Done: {amount:.2f} EUR refunded for order A-1001")
+
+    def test_that_was_sent_back_is_still_told_to_the_customer(self) -> None:
+        tools = {**ACME, "refund_order": sent_back_once("Offer 20.")}
+        played = play("Refund 25.00 for A-1001 and email the customer", tools)
+        assert played.tools == ["lookup_order", "refund_order", "refund_order", "send_email"]
+        assert "20.00 EUR" in played.calls[3][1]["body"]
+
+    def test_says_once_who_refused_and_why(self) -> None:
+        told = {"error": {"code": "rejected", "message": "bob rejected this call: Above my limit"}}
+        played = play("Refund 25.00 for A-1001", {**ACME, "refund_order": lambda a: told})
+        assert played.answer.endswith('was not made: bob rejected it: "Above my limit".')
 
     def test_says_that_a_rejected_refund_was_not_made(self) -> None:
         played = play("Refund 25.00 for A-1001", {**ACME, "refund_order": refused("rejected")})

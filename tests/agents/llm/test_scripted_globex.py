@@ -53,6 +53,24 @@ class TestSalary:
         played = play("Raise the salary of Dana Whitfield to 75,000.00 EUR", tools)
         assert "was not changed: it was denied" in played.answer
 
+    def test_that_is_sent_back_is_proposed_again_with_the_salary_named(self) -> None:
+        told = {"error": {"code": "feedback", "message": "bob sent this call back: Make it 72,500.00."}}
+        answers = iter([told])
+        tools = {**GLOBEX, "change_salary": lambda a: next(answers, {"currency": "EUR"} | a)}
+        played = play("Raise the salary of Dana Whitfield to 75,000.00 EUR", tools)
+        assert [call[1].get("salary") for call in played.calls] == [None, 75000.0, 72500.0]
+        assert "72,500.00 EUR a year" in played.answer
+
+    def test_that_is_sent_back_without_a_figure_is_left(self) -> None:
+        told = {"error": {"code": "feedback", "message": "bob sent this call back: Ask her first."}}
+        played = play(
+            "Raise the salary of Dana Whitfield to 75,000.00 EUR", {**GLOBEX, "change_salary": lambda a: told}
+        )
+        assert (
+            played.answer
+            == 'The salary of Dana Whitfield was not changed: bob sent it back: "Ask her first.".'
+        )
+
 
 class TestBonus:
     @pytest.mark.parametrize(
