@@ -9,7 +9,6 @@ from textwrap import shorten
 from agents.llm.scripted.types import Json, Message, ToolCall
 from agents.llm.scripted.words import normalise
 
-
 _FROM_A_REVIEWER = re.compile(
     r"(?P<who>\S+) (?:(?P<back>sent this call back)|rejected this call): (?P<why>.*)", re.DOTALL
 )
