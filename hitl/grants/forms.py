@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from hitl.grants.operations import MAX_REASON
-from hitl.grants.types import DEFAULT_LASTS, DEFAULT_USES, MAX_LASTS, MAX_USES, GrantRequest, Op, Scope
+from hitl.grants.types import DEFAULT_LASTS, MAX_LASTS, MAX_USES, GrantRequest, Op, Scope
 from hitl.reviews.forms import JsonNumberField
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance
@@ -55,7 +55,7 @@ class GrantForm(forms.Form):
 
     scope = forms.ChoiceField(choices=SCOPES, widget=forms.RadioSelect, initial=Scope.EXACT_ARGS)
     requester = forms.ChoiceField(widget=forms.RadioSelect, initial="this")
-    uses = forms.IntegerField(min_value=1, max_value=MAX_USES, initial=DEFAULT_USES)
+    uses = forms.IntegerField(min_value=1, max_value=MAX_USES, initial=1)
     hours = forms.FloatField(
         min_value=0.25,
         max_value=MAX_LASTS / HOUR,

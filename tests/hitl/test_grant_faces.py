@@ -136,7 +136,7 @@ class TestForm:
         grant = StandingGrant.objects.get()
         assert response.status_code == 302
         assert (grant.scope, grant.arguments) == ("exact_args", review.arguments)
-        assert (grant.uses, grant.requester_id, grant.assurance) == (10, review.requester_id, "session")
+        assert (grant.uses, grant.requester_id, grant.assurance) == (1, review.requester_id, "session")
         assert grant.expires_at - grant.created_at == timedelta(hours=1)
 
     def test_gives_limits_in_plain_words(self, browser: Browser, review: Review) -> None:
