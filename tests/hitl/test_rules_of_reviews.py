@@ -196,6 +196,21 @@ class TestAdmin:
         assert told in page.content.decode()
         assert not ReviewPlan.objects.exists()
 
+    def test_shows_what_is_in_force_for_tiers_without_a_row(self, as_alice: Client) -> None:
+        ReviewTier.objects.all().delete()
+        ReviewTier.objects.create(risk="medium", expires_after_s=7200, feedback_rounds=1)
+        page = as_alice.get("/admin/hitl/reviewtier/")
+        html = page.content.decode()
+        assert "What is in force now" in html
+        shown = {tier["risk"]: (tier["expires_after"], tier["own"]) for tier in page.context["in_force"]}
+        assert shown == {
+            "low": ("1 h 0 min", False),
+            "medium": ("2 h 0 min", True),
+            "high": ("1 h 0 min", False),
+            "critical": ("1 h 0 min", False),
+        }
+        assert html.count("<td>the defaults</td>") == 3
+
     def test_keeps_thresholds_and_tiers(self, as_alice: Client, alice: Any) -> None:
         RiskThreshold.objects.all().delete()  # the demo's
         given = {

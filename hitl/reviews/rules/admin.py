@@ -5,12 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from governance.types import Risk
 from hitl.reviews.models import ReviewPlan, ReviewTier
 from hitl.reviews.quorum import Plan
 from hitl.reviews.rules.forms import ReviewPlanForm
 from hitl.reviews.rules.lines import in_words
+from hitl.reviews.tiers import tier_of
 from tenants.kernel.admin import LABELS, ConfigAdmin, display
-from tenants.templatetags.display import inert
+from tenants.templatetags.display import duration, inert, words
 
 OPTIONS = ("order", "min_distinct", "exclude", "human_only", "allow_overlap")
 
@@ -64,6 +66,24 @@ class ReviewTierAdmin(ConfigAdmin):
 
     list_display = ["tier", "expires_after_s", "veto_window_s", "min_assurance", "feedback_rounds"]
     fields = ["risk", "expires_after_s", "veto_window_s", "min_assurance", "feedback_rounds"]
+    list_before_template = "admin/hitl/reviewtier/in_force.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show above the rows what is in force for each tier: the defaults where it has no row."""
+        own = set(ReviewTier.objects.values_list("risk", flat=True))
+        tiers = [(risk, tier_of(risk)) for risk in Risk]
+        in_force = [
+            {
+                "risk": risk,
+                "expires_after": duration(tier.expires_after.total_seconds()),
+                "veto_window": duration(tier.veto_window.total_seconds()) if tier.veto_window else "none",
+                "min_assurance": words(tier.min_assurance),
+                "feedback_rounds": tier.feedback_rounds,
+                "own": risk in own,
+            }
+            for risk, tier in tiers
+        ]
+        return super().changelist_view(request, {**(extra_context or {}), "in_force": in_force})
 
     @display(description="Risk", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def tier(self, tier: ReviewTier) -> str:
