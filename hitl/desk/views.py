@@ -30,6 +30,12 @@ LETS_RUN = frozenset({DecisionVerb.APPROVE, DecisionVerb.EDIT, DecisionVerb.RETR
 """Words that let a call run: for them the reviewer must have been shown all of it."""
 STAYS = frozenset({DecisionVerb.REQUEST_INFO, DecisionVerb.WITHDRAW})
 """Words after which the reviewer is not done with the review."""
+CLOSES = LETS_RUN - {DecisionVerb.EDIT} | {
+    DecisionVerb.RESPOND,
+    DecisionVerb.IT_HAPPENED,
+    DecisionVerb.IT_DID_NOT,
+}
+"""Words of which one must be a person's to say for them to claim a review: who edited it last has none."""
 QUEUE = 500
 """Reviews of the queue among which the page leads on and back."""
 
@@ -201,6 +207,7 @@ def _context(
         "now": now,
         "posted": request.POST.get("decision", ""),
         "allowed": {verb.value for verb in actions.verbs},
+        "may_claim": not CLOSES.isdisjoint(actions.verbs),
         "why_not": actions.why_not,
         "stands_in_for": [person for one, people in could for person in people if one.pk == user.pk],
         "needs_password": item.min_assurance == Assurance.STEP_UP,

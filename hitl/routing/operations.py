@@ -54,10 +54,15 @@ def on_review_opened(review: Review, **_kwargs: Any) -> None:
 
 
 def on_review_changed(review: Review, **_kwargs: Any) -> None:
-    """Give a review on to somebody else when who has it has voted and others must vote too."""
+    """Give a review on when who has it has voted and others must vote too, or has edited it and may not approve it."""
     if review.status != Review.Status.PENDING or review.assigned_to_id is None:
         return
+    last = review.votes.order_by("-id").first()
+    if last is None:
+        return
     voted = _votes(review).get(review.assigned_to_id)
+    if voted is None and why_excluded(review, review.assigned_to, now=last.at):
+        voted = last.at
     if voted is not None:
         _hand_back(review, action="review.passed_on", actor=SYSTEM, now=voted)
 

@@ -166,6 +166,27 @@ class TestDeciding:
         assert (holder(critical), critical.status) == (other.username, Review.Status.PENDING)
         assert events(critical) == ["assigned", "passed_on", "assigned"]
 
+    def test_goes_on_when_who_has_it_edits_it_and_may_not_approve_it(
+        self, queue: MakeQueue, open_review: Open, say: Any, bob: Any, rita: Any
+    ) -> None:
+        queue()
+        critical = open_review(risk="critical")
+        editor = critical.assigned_to
+        other = rita if editor == bob else bob
+        say(critical, editor, "edit", arguments={**critical.arguments, "amount": 20.0})
+        assert (holder(critical), critical.status) == (other.username, Review.Status.PENDING)
+        assert events(critical) == ["assigned", "passed_on", "assigned"]
+
+    def test_stays_with_who_may_approve_what_another_edited(
+        self, queue: MakeQueue, open_review: Open, say: Any, bob: Any, rita: Any
+    ) -> None:
+        queue()
+        critical = open_review(risk="critical")
+        first = critical.assigned_to
+        other = rita if first == bob else bob
+        say(critical, other, "edit", arguments={**critical.arguments, "amount": 20.0})
+        assert holder(critical) == first.username
+
     def test_stays_with_who_only_asked_a_question(
         self, queue: MakeQueue, open_review: Open, say: Any
     ) -> None:
