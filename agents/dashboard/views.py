@@ -70,7 +70,7 @@ def run(request: HttpRequest, pk: str) -> HttpResponse:
     """Show a run, live; an htmx request gets its changing part."""
     item = get_object_or_404(Run.objects.select_related("agent", "requester", "delegator"), pk=pk)
     steps = list(item.steps.all())
-    asked = list(Review.objects.filter(run_id=item.pk).order_by("pk"))
+    asked = list(Review.objects.filter(run_id=item.pk).prefetch_related("votes").order_by("pk"))
     context = {
         "run": item,
         "steps": [

@@ -15,6 +15,7 @@ from governance.policies.models import PolicyDecision
 from governance.types import Effect
 from hitl.reviews import provenance
 from hitl.reviews.models import Review, Vote
+from hitl.reviews.types import DecisionVerb
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.templatetags.display import one_line
 
@@ -91,11 +92,25 @@ def similar(item: Review) -> list[dict[str, Any]]:
         "effect_outcome",
         "requester__username",
         brief=Left(Cast("arguments", TextField()), 400),
+        verb=Subquery(last.values("decision")[:1], output_field=CharField()),
         by=Subquery(last.values("reviewer__username")[:1], output_field=CharField()),
         why=Left(Subquery(last.values("message")[:1]), 160),
     )[:SIMILAR]
-    found = [{**row, "same": row["shape"] == item.shape, "about": _about(item, row["brief"])} for row in rows]
+    found = [
+        {
+            **row,
+            "same": row["shape"] == item.shape,
+            "about": _about(item, row["brief"]),
+            "ended": _ended(row["status"], row["verb"]),
+        }
+        for row in rows
+    ]
     return sorted(found, key=lambda row: not row["same"])
+
+
+def _ended(status: str, last: str | None) -> str:
+    is_sent_back = status == Review.Status.REJECTED and last == DecisionVerb.FEEDBACK
+    return "sent_back" if is_sent_back else status
 
 
 def _about(item: Review, brief: str) -> str:
@@ -111,8 +126,8 @@ def shares(past: Sequence[dict[str, Any]]) -> str:
     """Return how the past decisions ended, in a few words."""
     counted: dict[str, int] = defaultdict(int)
     for row in past:
-        counted[row["status"]] += 1
-    return ", ".join(f"{count} {status}" for status, count in counted.items())
+        counted[row["ended"]] += 1
+    return ", ".join(f"{count} {ended.replace('_', ' ')}" for ended, count in counted.items())
 
 
 def run_now(item: Review) -> JsonObject | None:

@@ -146,12 +146,15 @@ def _page(request: HttpRequest, filters: Filters, found: Any, now: datetime) -> 
 
 
 def _rows(reviews: list[Any], user: Any) -> list[Row]:
-    """Return the rows; votes and the person's groups are read only if a plan on the page asks for them."""
+    """Return the rows; votes and the person's groups are read only where a row needs them."""
     plans = [review.decided_by for review in reviews]
     several = [plan.fewest > 1 or len(plan.stages) > 1 for plan in plans]
-    prefetch_related_objects(
-        [review for review, counted in zip(reviews, several, strict=True) if counted], "votes"
-    )
+    voted = [
+        review
+        for review, counted in zip(reviews, several, strict=True)
+        if counted or review.status == Review.Status.REJECTED
+    ]
+    prefetch_related_objects(voted, "votes")
     asks = any(rule.where for plan in plans for stage in plan.stages for rule in stage.any_of)
     me = (
         eligibility.as_reviewer(user)

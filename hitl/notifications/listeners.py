@@ -11,7 +11,7 @@ from hitl.notifications.models import Notification
 from hitl.notifications.types import Importance, Kind
 from hitl.reviews import eligibility
 from hitl.reviews.models import Review
-from hitl.reviews.verbs import how_it_ended
+from hitl.reviews.verbs import how_it_ended, was_sent_back
 from hitl.templatetags.reviews import headline
 
 TOLD = frozenset(
@@ -73,10 +73,11 @@ def on_decided(review: Review, **_kwargs: Any) -> None:
     operations.cancel_for_review(row.pk, now)
     if row.status not in TOLD:
         return
+    ended = "sent back" if was_sent_back(row) else row.get_status_display()
     about: dict[str, Any] = {
         "review": row,
         "kind": Kind.REVIEW_DECIDED,
-        "subject": f"{row.get_status_display().capitalize()}: {headline(row)}",
+        "subject": f"{ended.capitalize()}: {headline(row)}",
         "text": how_it_ended(row),
         "dedup": f"decided:{row.pk}:{row.status}",
         "now": now,

@@ -99,6 +99,13 @@ def how_it_ended(review: Review) -> str:
         return f"This review is {review.status}."
     if last.kind == BallotKind.WINDOW:
         return "Nobody objected in its veto window, so it was let through."
-    sent_back = review.status == Review.Status.REJECTED and last.decision == DecisionVerb.FEEDBACK
-    said = "sent this back" if sent_back else f"{review.status} this"
+    said = "sent this back" if was_sent_back(review) else f"{review.status} this"
     return f"{last.reviewer.username} has {said} already."
+
+
+def was_sent_back(review: Review) -> bool:
+    """Tell whether the vote that closed a review sent it back: the agent was given guidance, not turned down."""
+    if review.status != Review.Status.REJECTED:
+        return False
+    last = max(review.votes.all(), key=lambda vote: vote.pk, default=None)
+    return last is not None and last.decision == DecisionVerb.FEEDBACK

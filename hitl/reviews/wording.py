@@ -31,7 +31,7 @@ WORDS: dict[str, dict[DecisionVerb, Word]] = {
         DecisionVerb.APPROVE: Word(said="approved", done="Approved.", tone="approved"),
         DecisionVerb.EDIT: Word(said="edited", done="Your changes are in place.", tone="answered"),
         DecisionVerb.FEEDBACK: Word(
-            said="sent back", done="Sent back: the agent tries again with your guidance.", tone="rejected"
+            said="sent back", done="Sent back: the agent tries again with your guidance.", tone="waiting"
         ),
         DecisionVerb.REJECT: Word(said="rejected", done="Rejected.", tone="rejected"),
         **BESIDES,

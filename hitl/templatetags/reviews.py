@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 
 from hitl.reviews.models import Review
+from hitl.reviews.verbs import was_sent_back
 from tenants.templatetags.display import cut, one_line, words
 
 register = template.Library()
@@ -37,6 +38,12 @@ def headline(review: Review) -> str:
             return f"{review.requester.username} asks for help"
         case _:
             return words(review.tool)
+
+
+@register.filter
+def ending(review: Review) -> str:
+    """Return the review's status, and `sent_back` for one that was closed with guidance."""
+    return "sent_back" if was_sent_back(review) else str(review.status)
 
 
 @register.filter

@@ -54,6 +54,18 @@ class TestInbox:
         assert "For Bob" in html
         assert "For Rita" not in html
 
+    def test_tells_reviews_of_the_same_tool_apart(
+        self, open_review: Any, oscar: Any, bob: Any, say: Any
+    ) -> None:
+        rejected, sent_back = open_review(), open_review()
+        say(rejected, bob, "reject", message="No.")
+        say(sent_back, bob, "feedback", message="Offer 20.")
+        html = browser(oscar).get("/inbox/").content.decode()
+        assert "Rejected: Refund order" in html
+        assert "Sent back: Refund order" in html
+        for review in (rejected, sent_back):
+            assert f">{str(review.pk)[-8:]}</code>" in html
+
     def test_counts_what_is_unread_on_every_page(self, as_bob: Client, bob: Any) -> None:
         put(bob, n=1)
         put(bob, n=2)

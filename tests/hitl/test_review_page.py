@@ -8,8 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from hitl.desk import preferences
+from hitl.reviews import operations
 from hitl.reviews.models import Review
-from hitl.reviews.types import Assurance
+from hitl.reviews.types import Assurance, BallotKind
+from tests.governance.samples import NOW
 
 DASHBOARD, ADMIN = "/reviews/{}/", "/admin/hitl/review/{}/change/"
 
@@ -81,6 +83,64 @@ class TestWhatItShows:
         say(critical, rita, "edit", arguments=edited, assurance=Assurance.STEP_UP)
         changed = [a for a in as_bob.get(_path(critical)).context["arguments"] if a["changed"]]
         assert [(a["name"], a["proposed"], a["value"]) for a in changed] == [("amount", 25.0, 20.0)]
+
+    def test_keeps_the_tools_preview_of_an_edited_call_folded_under_the_difference(
+        self, as_bob: Client, critical: Review, rita: Any, say: Any
+    ) -> None:
+        Review.objects.filter(pk=critical.pk).update(evidence={"preview": {"refunded_after": 24.5}})
+        html = as_bob.get(_path(critical)).content.decode()
+        assert html.index('id="preview-title"') < html.index('id="arguments-title"')
+        assert "stale-preview" not in html
+        say(critical, rita, "edit", arguments={**critical.arguments, "amount": 20.0})
+        html = as_bob.get(_path(critical)).content.decode()
+        assert html.index('id="diff-title"') < html.index('<details class="result" id="stale-preview">')
+        assert "The preview was of the call as proposed" in html
+
+    def test_offers_the_claim_to_those_who_may_approve_it(
+        self, as_bob: Client, critical: Review, rita: Any, say: Any
+    ) -> None:
+        claim = f"/reviews/{_unexpired(critical).pk}/claim/"
+        as_rita = Client(SERVER_NAME="acme.localhost")
+        as_rita.force_login(rita)
+        assert claim in as_rita.get(_path(critical)).content.decode()
+        say(critical, rita, "edit", arguments={**critical.arguments, "amount": 20.0})
+        assert claim not in as_rita.get(_path(critical)).content.decode()
+        assert claim in as_bob.get(_path(critical)).content.decode()
+
+    def test_says_that_a_call_was_sent_back(
+        self, as_bob: Client, open_review: Any, bob: Any, say: Any
+    ) -> None:
+        review, other, rejected = open_review(), open_review(), open_review()
+        say(review, bob, "feedback", message="Offer 20.")
+        say(rejected, bob, "reject", message="No.")
+        html = as_bob.get(_path(review)).content.decode()
+        assert '<span class="badge status-sent-back">sent back</span>' in html
+        assert "Sent back</h2>" in html
+        assert "may propose it again" in html
+        similar = as_bob.get(_path(other)).context["similar"]
+        assert {row["pk"]: row["ended"] for row in similar} == {
+            review.pk: "sent_back",
+            rejected.pk: "rejected",
+        }
+        queue = as_bob.get("/reviews/?status=decided").content.decode()
+        assert (queue.count("status-sent-back"), queue.count("status-rejected")) == (1, 1)
+
+    def test_says_that_a_standing_grant_voted_instead_of_a_channel(
+        self, as_bob: Client, open_review: Any, rita: Any, say: Any
+    ) -> None:
+        by_hand, by_grant = say(open_review(), rita), open_review()
+        operations.cast(review=by_grant, kind=BallotKind.GRANT, user=rita, message="Small", now=NOW)
+        assert "· api" in as_bob.get(_path(by_hand)).content.decode()
+        html = as_bob.get(_path(by_grant)).content.decode()
+        assert ("· standing grant" in html, "· api" in html) == (True, False)
+
+    def test_says_who_decides_only_where_there_is_something_to_say(
+        self, as_bob: Client, critical: Review, bob: Any, rita: Any, say: Any
+    ) -> None:
+        _unexpired(critical)
+        assert "<h3>Who decides" in as_bob.get(_path(critical)).content.decode()
+        Review.objects.filter(pk=critical.pk).update(plan={}, status=Review.Status.APPROVED)
+        assert "<h3>Who decides" not in as_bob.get(_path(critical)).content.decode()
 
 
 class TestDecisions:
