@@ -2,6 +2,7 @@
 
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -39,17 +40,33 @@ def queue_of(stack: Any, browser: Any) -> Iterator[SignIn]:
 
 
 @pytest.fixture
-def propose(stack: Any) -> Propose:
+def agent(stack: Any) -> dict[str, Any]:
+    """Return an agent of the test's own: what others left waiting is not alike, and not in its list."""
+    with stack.client("acme", "alice") as alice:
+        known = alice.get("/api/v1/agents").json()["results"][0]
+        name = f"refunds-{uuid.uuid4().hex[:8]}"
+        body = {"name": name, **{key: known[key] for key in ("blueprint", "config", "tools")}}
+        made: dict[str, Any] = alice.post("/api/v1/agents", json=body).json()
+        return made
+
+
+@pytest.fixture
+def here(agent: dict[str, Any]) -> str:
+    """Return the path of the list of what this agent proposed."""
+    return f"/reviews/?agent={agent['name']}"
+
+
+@pytest.fixture
+def propose(stack: Any, agent: dict[str, Any]) -> Propose:
     """Return a function that has refunds proposed and returns their reviews once they wait."""
 
     def make(*amounts: str, order: str = "A-1003") -> list[str]:
         with stack.client("acme", "oscar") as oscar:
-            agent = oscar.get("/api/v1/agents").json()["results"][0]["id"]
             runs = []
             for amount in amounts:
                 query = f"Please refund {amount} for order {order}, it arrived late"
                 body = {"input": {"query": query}}
-                runs.append(oscar.post(f"/api/v1/agents/{agent}/execute", json=body).json()["id"])
+                runs.append(oscar.post(f"/api/v1/agents/{agent['id']}/execute", json=body).json()["id"])
             return [_review_of(oscar, run) for run in runs]
 
     return make
@@ -71,10 +88,10 @@ def row(page: Page, review: str) -> Any:
 
 class TestByKeyboard:
     def test_bob_chooses_two_and_decides_them_together(
-        self, stack: Any, queue_of: SignIn, propose: Propose
+        self, stack: Any, queue_of: SignIn, propose: Propose, here: str
     ) -> None:
         chosen = propose("1.10", "1.20")
-        bob = queue_of("bob", "/reviews/?tool=refund_order&may=1")
+        bob = queue_of("bob", f"{here}&tool=refund_order&may=1")
         for _ in range(bob.locator("[data-row]").count()):
             bob.keyboard.press("j")
             if bob.evaluate("document.activeElement.closest('li').dataset.review") in chosen:
@@ -103,10 +120,10 @@ class TestByKeyboard:
 
 class TestNews:
     def test_new_reviews_announce_themselves_and_move_nothing(
-        self, queue_of: SignIn, propose: Propose
+        self, queue_of: SignIn, propose: Propose, here: str
     ) -> None:
         (old,) = propose("2.10")
-        bob = queue_of("bob")
+        bob = queue_of("bob", here)
         bob.locator("#connection[data-state=live]").wait_for()
         link = row(bob, old).locator("[data-row]")
         link.focus()
@@ -121,10 +138,10 @@ class TestNews:
             expect(row(bob, review)).to_be_visible()
 
     def test_what_another_decided_stays_in_its_place_and_says_so(
-        self, stack: Any, queue_of: SignIn, propose: Propose
+        self, stack: Any, queue_of: SignIn, propose: Propose, here: str
     ) -> None:
         gone, left = propose("3.10", "3.20")
-        bob = queue_of("bob")
+        bob = queue_of("bob", here)
         bob.locator("#connection[data-state=live]").wait_for()
         row(bob, gone).locator("[data-pick]").check()
         row(bob, left).locator("[data-row]").focus()
@@ -152,9 +169,9 @@ class TestViews:
 
 
 class TestOnAPhone:
-    def test_nothing_is_wider_than_the_screen(self, queue_of: SignIn, propose: Propose) -> None:
+    def test_nothing_is_wider_than_the_screen(self, queue_of: SignIn, propose: Propose, here: str) -> None:
         propose("4.10", "4.20")
-        bob = queue_of("bob", viewport={"width": 390, "height": 844})
+        bob = queue_of("bob", here, viewport={"width": 390, "height": 844})
         paths = [
             "/reviews/",
             "/reviews/analytics/",
