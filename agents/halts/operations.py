@@ -63,6 +63,7 @@ def trip(*, agent: Agent | None, reason: str, by: Any, now: datetime) -> Halt:
     return _trip(agent=agent, reason=valid_reason(reason), by=by, now=now)
 
 
+@transaction.atomic
 def on_agent_to_pause(review: Review, now: datetime, **_kwargs: Any) -> None:
     """Stop the agent of a review whose escalation ends so, in the transaction of that step.
 

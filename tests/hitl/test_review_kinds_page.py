@@ -215,7 +215,7 @@ class TestPreview:
             arguments={**critical.arguments, "amount": 20.0},
             assurance=Assurance.STEP_UP,
         )
-        assert "for the call as proposed, before it was edited" in html(as_bob, critical)
+        assert "The preview was of the call as proposed" in html(as_bob, critical)
 
     def test_that_was_not_made_leaves_no_trace(self, as_bob: Client, review: Review) -> None:
         assert "says the tool" not in html(as_bob, review)
