@@ -1,4 +1,4 @@
-"""Close reviews whose time is over."""
+"""Close reviews whose time is over but which have no timer: those opened before timers existed."""
 
 from contextlib import suppress
 

@@ -1,16 +1,21 @@
 """Reviews to decide: a refund that Oscar's agent proposed."""
 
+import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from governance import gate
 from governance.types import Risk, RunRef, UserRef
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response, ReviewRequest
+from tenants.kernel.context import schema_tenant, tenant_context
+from tenants.kernel.errors import DomainError
 from tenants.kernel.models import uuid7
 from tests.governance.samples import NOW, proposal
 
@@ -19,6 +24,8 @@ Open = Callable[..., Review]
 Say = Callable[..., Review]
 Ask = Callable[..., Review]
 HandOff = Callable[..., Review]
+Attempt = Callable[[], Any]
+Together = Callable[[list[Attempt]], "Counter[str]"]
 
 
 @pytest.fixture
@@ -105,3 +112,32 @@ def hand_off(agent: Any, oscar: Any) -> HandOff:
         )
 
     return make
+
+
+@pytest.fixture
+def together(acme: Any) -> Together:
+    """Return a function that lets threads attempt things at once, and counts what came of it."""
+
+    def run(attempts: list[Attempt]) -> "Counter[str]":
+        outcomes: list[str] = []
+        barrier = threading.Barrier(len(attempts))
+
+        def attempt(action: Attempt) -> None:
+            with tenant_context(schema_tenant("acme")):
+                barrier.wait()
+                try:
+                    action()
+                    outcomes.append("done")
+                except DomainError as error:
+                    outcomes.append(type(error).__name__)
+            connection.close()
+
+        threads = [threading.Thread(target=attempt, args=(action,)) for action in attempts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(outcomes) == len(attempts)
+        return Counter(outcomes)
+
+    return run

@@ -1,27 +1,22 @@
 """Many people claim at once and many reviews are opened at once, each on a connection of their own."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 
 from hitl.reviews.models import Review
 from hitl.routing import operations
 from hitl.routing.models import ReviewQueue
 from hitl.routing.operations import AlreadyClaimed
 from hitl.routing.types import Strategy
-from tenants.kernel.context import schema_tenant, tenant_context
-from tenants.kernel.errors import DomainError
 from tests.governance.clones import own_database
 from tests.governance.samples import NOW
+from tests.hitl.conftest import Attempt, Together
 
 MANY = 20
-Attempt = Callable[[], Any]
-Together = Callable[[list[Attempt]], "Counter[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -34,35 +29,6 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
 @pytest.fixture
 def db(committed: str) -> None:
     """Use the module's own database."""
-
-
-@pytest.fixture
-def together(acme: Any) -> Together:
-    """Return a function that lets threads attempt things at once, and counts what came of it."""
-
-    def run(attempts: list[Attempt]) -> "Counter[str]":
-        outcomes: list[str] = []
-        barrier = threading.Barrier(len(attempts))
-
-        def attempt(action: Attempt) -> None:
-            with tenant_context(schema_tenant("acme")):
-                barrier.wait()
-                try:
-                    action()
-                    outcomes.append("done")
-                except DomainError as error:
-                    outcomes.append(type(error).__name__)
-            connection.close()
-
-        threads = [threading.Thread(target=attempt, args=(action,)) for action in attempts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(outcomes) == len(attempts)
-        return Counter(outcomes)
-
-    return run
 
 
 class TestClaims:

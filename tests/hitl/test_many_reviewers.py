@@ -1,27 +1,23 @@
 """Many people decide at once, each on a connection of their own: exactly one outcome comes of it."""
 
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from governance.audit.models import AuditEvent
 from hitl.reviews import deadlines, operations
 from hitl.reviews.models import Review
 from hitl.reviews.operations import AlreadyDecided, ApprovalNotUsable, ReviewChanged
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
-from tenants.kernel.context import schema_tenant, tenant_context
-from tenants.kernel.errors import DomainError, StaleTransition
+from tenants.kernel.errors import StaleTransition
 from tests.governance.clones import own_database
 from tests.governance.samples import NOW
+from tests.hitl.conftest import Attempt, Together
 
 MANY = 20
 LESS = {"order_id": "A-1001", "amount": 10.0, "reason": "arrived broken"}
-Attempt = Callable[[], Any]
-Together = Callable[[list[Attempt]], "Counter[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -46,35 +42,6 @@ def review(open_review: Callable[..., Review]) -> Review:
 def reviewers(person: Any) -> list[Any]:
     """Return twenty people who may decide."""
     return [person(f"reviewer{n}", "hitl.decide_review") for n in range(MANY)]
-
-
-@pytest.fixture
-def together(acme: Any) -> Together:
-    """Return a function that lets threads attempt things at once, and counts what came of it."""
-
-    def run(attempts: list[Attempt]) -> "Counter[str]":
-        outcomes: list[str] = []
-        barrier = threading.Barrier(len(attempts))
-
-        def attempt(action: Attempt) -> None:
-            with tenant_context(schema_tenant("acme")):
-                barrier.wait()
-                try:
-                    action()
-                    outcomes.append("done")
-                except DomainError as error:
-                    outcomes.append(type(error).__name__)
-            connection.close()
-
-        threads = [threading.Thread(target=attempt, args=(action,)) for action in attempts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(outcomes) == len(attempts)
-        return Counter(outcomes)
-
-    return run
 
 
 def deciding(review: Review, who: Any, verb: str = "approve", **response: Any) -> Attempt:
