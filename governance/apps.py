@@ -20,6 +20,7 @@ class GovernanceConfig(AppConfig):
         from governance.access.models import User
         from governance.audit import configuration
         from governance.policies.models import RiskThreshold
+        from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
         from tenants.tenancy.operations import leave_behind
@@ -36,6 +37,7 @@ class GovernanceConfig(AppConfig):
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
         )
+        PARTS.add("thresholds", "governance.policies.thresholds:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
         leave_behind(

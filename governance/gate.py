@@ -1,16 +1,17 @@
 """The two calls that every side effect makes: authorize before, complete after."""
 
 import logging
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.apps import apps
-
-from governance.access import permissions
+from governance import standing
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.policies import arguments, baseline, thresholds
-from governance.policies.baseline import Facts, Verdict
+from governance.policies import arguments, baseline
+from governance.policies.baseline import Facts
+from governance.policies.combination import Verdict, combine
 from governance.policies.models import PolicyDecision
+from governance.rulebook import parts as rulebook
 from governance.types import (
     Actor,
     Approval,
@@ -22,13 +23,11 @@ from governance.types import (
     Subject,
 )
 from tenants.kernel import writes
-from tenants.kernel.errors import DomainError
-from tenants.kernel.jsonvalues import storable
+from tenants.kernel.errors import DomainError, InvalidInput
+from tenants.kernel.jsonvalues import JsonObject, storable
 from tenants.kernel.models import uuid7
 
 logger = logging.getLogger(__name__)
-TOOL_MODEL = "agents.Tool"
-EXECUTE_TOOL = "execute_tool"
 
 
 class PermitMissing(DomainError):
@@ -39,29 +38,67 @@ class PermitMissing(DomainError):
     title = "There is no unconsumed permit for exactly this action"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What the rules say about a request, and on what they were asked."""
+
+    verdict: Verdict
+    request: PolicyRequest
+    """The action as it may run: after redaction, where something was taken out."""
+    digest: str = ""
+    input_digest: str = ""
+    rules_version: str = ""
+    facts: JsonObject = field(default_factory=dict)
+
+
 def evaluate(request: PolicyRequest, *, approval: Approval | None = None) -> tuple[Verdict, str]:
     """Return what the rules say and the action's digest, recording nothing; an error in a check denies.
 
     Used to try an edited action before anybody votes on it.
     """
+    ruling = rule(request, approval=approval)
+    return ruling.verdict, ruling.digest
+
+
+def rule(request: PolicyRequest, *, approval: Approval | None = None) -> Ruling:
+    """Ask every rule; what is redacted is asked about once more as the action it has become."""
     try:
-        digest = request.digest()
-        tool_model = apps.get_model(TOOL_MODEL)
-        principals = {request.user.id, request.agent.principal_id}
-        may = permissions.holders(
-            model=tool_model, codename=EXECUTE_TOOL, object_pk=request.tool.id, users=principals
-        )
-        facts = Facts(
-            user_may=request.user.id in may,
-            agent_may=request.agent.principal_id in may,
-            argument_problems=arguments.problems(request.tool.parameters, request.arguments),
-            thresholds=thresholds.standing(),
-        )
-        return baseline.evaluate(request, facts, approval=approval, digest=digest), digest
+        ruling, redacted = _rule(request, approval)
+        if redacted is not None:
+            again, more = _rule(request.with_arguments(redacted), approval)
+            if more is not None:
+                raise InvalidInput("What redaction left would have to be redacted again.")
+            ruling = replace(again, input_digest=ruling.input_digest)
     except (DomainError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         logger.exception("A check failed; the call is denied")
         reason = Reason(code="check-failed", message=f"A check failed: {error}", rule="fail-closed")
-        return Verdict(effect=Effect.DENY, reasons=(reason,)), ""
+        return Ruling(verdict=Verdict(effect=Effect.DENY, reasons=(reason,)), request=request)
+    return ruling
+
+
+def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, JsonObject | None]:
+    digest = request.digest()
+    known = standing.of(request)
+    book = rulebook.of(known.revisions)
+    facts = Facts(
+        user_may=request.user.id in known.may,
+        agent_may=request.agent.principal_id in known.may,
+        argument_problems=arguments.problems(request.tool.parameters, request.arguments),
+        thresholds=book["thresholds"],
+        user={"groups": list(known.groups)},
+    )
+    opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]
+    verdict = combine(opinions, approval=approval, digest=digest)
+    redacted = next((o.arguments for o in opinions if o.arguments is not None), None)
+    ruling = Ruling(
+        verdict=verdict,
+        request=request,
+        digest=digest,
+        input_digest=digest,
+        rules_version=book.version,
+        facts={"user": facts.user},
+    )
+    return ruling, redacted if verdict.effect is not Effect.DENY else None
 
 
 def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | None = None) -> Decision:
@@ -70,22 +107,30 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
     Call it in the transaction that acts on the decision. With `approval`, rights and rules are
     asked again: an approval never outlives the permission it was given under.
     """
-    verdict, digest = evaluate(request, approval=approval)
+    ruling = rule(request, approval=approval)
+    verdict = ruling.verdict
     decision = Decision(
         id=uuid7(),
         effect=verdict.effect,
         reasons=verdict.reasons,
-        digest=digest,
-        request=request,
+        digest=ruling.digest,
+        request=ruling.request,
         requirement=verdict.requirement,
+        input_digest=ruling.input_digest,
+        rules_version=ruling.rules_version,
+        obligations=verdict.obligations,
     )
     reasons = [{"code": r.code, "message": r.message, "rule": r.rule} for r in verdict.reasons]
     row = PolicyDecision(
         id=decision.id,
         at=now,
         effect=verdict.effect,
-        digest=digest,
-        request=storable(request.to_json()),
+        digest=ruling.digest,
+        input_digest=ruling.input_digest,
+        rules_version=ruling.rules_version,
+        facts=storable(ruling.facts),
+        obligations=storable(list(verdict.obligations)),
+        request=storable(ruling.request.to_json()),
         reasons=storable(reasons),
         run_id=request.run.run_id,
         step_id=request.run.step_id,
@@ -98,7 +143,12 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
             decision,
             at=now,
             outcome=verdict.effect,
-            body={"reasons": reasons, "review_id": approval.review_id if approval else None},
+            body={
+                "reasons": reasons,
+                "review_id": approval.review_id if approval else None,
+                "rules_version": ruling.rules_version,
+                "input_digest": ruling.input_digest,
+            },
         )
     )
     return decision
@@ -168,4 +218,4 @@ def _entry(action: str, decision: Decision, *, at: datetime, outcome: str, body:
     )
 
 
-__all__ = ["PermitMissing", "authorize", "complete", "consume", "evaluate"]
+__all__ = ["PermitMissing", "Ruling", "authorize", "complete", "consume", "evaluate", "rule"]

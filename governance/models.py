@@ -3,6 +3,7 @@
 from governance.access.models import IdempotencyRecord, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.policies.models import PolicyDecision, RiskThreshold
+from governance.rulebook.models import RulebookState
 
 __all__ = [
     "AuditCheckpoint",
@@ -11,5 +12,6 @@ __all__ = [
     "IdempotencyRecord",
     "PolicyDecision",
     "RiskThreshold",
+    "RulebookState",
     "User",
 ]

@@ -29,6 +29,15 @@ class EffectClass(StrEnum):
     NON_IDEMPOTENT = "non_idempotent"
 
 
+class SecurityLevel(StrEnum):
+    """How closely something is kept, in rising order."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    RESTRICTED = "restricted"
+
+
 class Effect(StrEnum):
     """What the gate decided."""
 
@@ -75,6 +84,8 @@ class AgentRef:
     principal_id: int
     owner_id: int = 0
     """Who answers for the agent."""
+    blueprint: str = ""
+    level: SecurityLevel = SecurityLevel.INTERNAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,14 @@ class ToolRef:
     schema_version: str
     enabled: bool
     reversible: bool = False
+    level: SecurityLevel = SecurityLevel.INTERNAL
+    server: str = ""
+    """The MCP server that offers it; empty for others."""
+
+    @property
+    def is_consequential(self) -> bool:
+        """Tell whether a call changes something: what is not known to only read, does."""
+        return self.effect is not EffectClass.READ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +133,10 @@ class PolicyRequest:
     """On whose behalf `user` asked, where that is somebody else."""
     influence: tuple[str, ...] = ()
     """The tools whose untrusted output the run has read."""
+    flow: JsonObject | None = None
+    """Where each argument comes from, as governance.flow found it; None where nobody looked."""
+    circumstances: JsonObject = field(default_factory=dict)
+    """What the caller knows beside the action: `run`, `env`, `cost`, `model`. Not part of the digest."""
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the RFC 8785 form of the action.
@@ -134,8 +157,11 @@ class PolicyRequest:
         )
 
     def with_arguments(self, arguments: JsonObject) -> Self:
-        """Return the same request with other arguments: a new action with a new digest."""
-        return replace(self, arguments=arguments)
+        """Return the same request with other arguments: a new action with a new digest.
+
+        Where its arguments came from is no longer known.
+        """
+        return replace(self, arguments=arguments, flow=None)
 
     def to_json(self) -> JsonObject:
         """Return a JSON object from which `from_json` restores an equal request."""
@@ -148,16 +174,21 @@ class PolicyRequest:
             **value["tool"],
             "risk": Risk(value["tool"]["risk"]),
             "effect": EffectClass(value["tool"]["effect"]),
+            "level": SecurityLevel(value["tool"].get("level", SecurityLevel.INTERNAL)),
         }
+        agent = {**value["agent"]}
+        agent["level"] = SecurityLevel(agent.get("level", SecurityLevel.INTERNAL))
         return cls(
             tenant=value["tenant"],
             user=UserRef(**value["user"]),
-            agent=AgentRef(**value["agent"]),
+            agent=AgentRef(**agent),
             tool=ToolRef(**tool),
             arguments=dict(value["arguments"]),
             run=RunRef(**value["run"]),
             delegator=UserRef(**value["delegator"]) if value.get("delegator") else None,
             influence=tuple(value.get("influence", ())),
+            flow=value.get("flow"),
+            circumstances=dict(value.get("circumstances") or {}),
         )
 
 
@@ -180,6 +211,24 @@ class Requirement:
     """Whether it may run at the end of a veto window without an approval."""
     authors: tuple[int, ...] = ()
     """Who wrote the rules that ask for it; they do not decide."""
+    groups: tuple[str, ...] = ()
+    """Groups of which one person each must approve, beside the number of approvals."""
+    ttl_s: int | None = None
+    """Seconds after which nobody may approve any more, where a rule says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """What one part of the gate says about a request. No effect means that it has nothing against it."""
+
+    effect: Effect | None = None
+    reasons: tuple[Reason, ...] = ()
+    requirement: Requirement | None = None
+    """What must be given, where the effect is to require approval."""
+    arguments: JsonObject | None = None
+    """The arguments with what may not pass taken out, where something was."""
+    obligations: tuple[JsonObject, ...] = ()
+    """What is to be done besides, such as telling somebody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +242,8 @@ class Approval:
     decided_at: datetime
     unopposed: bool = False
     """Nobody approved: a veto window ended without an objection, and `approvers` names who answers for it."""
+    groups: tuple[str, ...] = ()
+    """The groups that the approvers belonged to when they approved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +255,13 @@ class Decision:
     reasons: tuple[Reason, ...]
     digest: str
     request: PolicyRequest
+    """The action as it may run: after redaction, where something was taken out."""
     requirement: Requirement | None = None
+    input_digest: str = ""
+    """The digest of the action as it was proposed."""
+    rules_version: str = ""
+    """Which state of the rules decided."""
+    obligations: tuple[JsonObject, ...] = ()
 
     @property
     def explanation(self) -> str:

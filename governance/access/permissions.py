@@ -7,7 +7,7 @@ from django.db import models
 
 from tenants.kernel import prepared
 
-_HOLDERS = """
+HOLDERS = """
 SELECT u.id
 FROM governance_user u
 LEFT JOIN auth_permission wanted
@@ -33,7 +33,7 @@ def holders(*, model: type[models.Model], codename: str, object_pk: object, user
     Inactive principals hold nothing. A permission that does not exist is held by superusers only.
     """
     rows = prepared.execute(
-        _HOLDERS,
+        HOLDERS,
         {
             "users": list(users),
             "object_pk": str(object_pk),

@@ -1,11 +1,12 @@
-"""The baseline rules: rights, schema, risk tier. Pure; a deny always wins and nothing permits by default."""
+"""The baseline rules: rights, schema, risk tier. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from governance.policies import risk as risks
 from governance.policies.risk import Assessment, Threshold
-from governance.types import Approval, Effect, PolicyRequest, Reason, Requirement, Risk
+from governance.types import Effect, Opinion, PolicyRequest, Reason, Requirement, Risk
 
 APPROVALS_BY_RISK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 1, Risk.CRITICAL: 2}
 """How many people must approve. A medium call may run instead when nobody objects in its veto window."""
@@ -19,22 +20,18 @@ class Facts:
     agent_may: bool
     argument_problems: Sequence[dict[str, str]]
     thresholds: Sequence[Threshold] = ()
+    user: dict[str, Any] = field(default_factory=dict)
+    """What rules may ask about the person: `groups`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What the rules say."""
-
-    effect: Effect
-    reasons: tuple[Reason, ...]
-    requirement: Requirement | None = None
+def rights(request: PolicyRequest, facts: Facts) -> Opinion:
+    """Refuse what person or agent may not do, disabled tools, and arguments that do not fit the tool."""
+    denials = tuple(_denials(request, facts))
+    return Opinion(effect=Effect.DENY, reasons=denials) if denials else Opinion()
 
 
-def evaluate(request: PolicyRequest, facts: Facts, *, approval: Approval | None, digest: str) -> Verdict:
-    """Apply every rule and combine: deny > require approval > permit."""
-    denials = _denials(request, facts)
-    if denials:
-        return Verdict(effect=Effect.DENY, reasons=tuple(denials))
+def tier(request: PolicyRequest, facts: Facts) -> Opinion:
+    """Permit calls of low risk, and ask for as many people as the risk of others needs."""
     assessment = risks.assess(request, facts.thresholds)
     requirement = Requirement(
         approvals=APPROVALS_BY_RISK[assessment.risk],
@@ -46,14 +43,12 @@ def evaluate(request: PolicyRequest, facts: Facts, *, approval: Approval | None,
         reason = Reason(
             code="low-risk", message="Low-risk tools run when both may use them.", rule="risk-tier"
         )
-        return Verdict(effect=Effect.PERMIT, reasons=(reason,))
-    if approval is None:
-        return Verdict(
-            effect=Effect.REQUIRE_APPROVAL,
-            reasons=(_asked(request, requirement, assessment), *assessment.facts),
-            requirement=requirement,
-        )
-    return _with_approval(requirement, approval, digest)
+        return Opinion(effect=Effect.PERMIT, reasons=(reason,))
+    return Opinion(
+        effect=Effect.REQUIRE_APPROVAL,
+        reasons=(_asked(request, requirement, assessment), *assessment.facts),
+        requirement=requirement,
+    )
 
 
 def _asked(request: PolicyRequest, requirement: Requirement, assessment: Assessment) -> Reason:
@@ -65,25 +60,6 @@ def _asked(request: PolicyRequest, requirement: Requirement, assessment: Assessm
     if requirement.may_pass_unopposed:
         message = f"{what}: people may object before it runs."
     return Reason(code="approval-required", message=message, rule="risk-tier")
-
-
-def _with_approval(requirement: Requirement, approval: Approval, digest: str) -> Verdict:
-    if approval.digest != digest:
-        return _denied("digest-mismatch", "The approval is for another action than this one.", "binding")
-    if approval.unopposed and not requirement.may_pass_unopposed:
-        message = "Nobody objected, but the call has become too risky to run without an approval."
-        return _denied("needs-a-person", message, "risk-tier")
-    if approval.approvals < requirement.approvals:
-        message = f"{requirement.approvals} approvals are needed, {approval.approvals} were given."
-        return _denied("approvals-missing", message, "risk-tier")
-    by = ", ".join(approval.approvers)
-    said = f"Nobody objected; {by} answers for it." if approval.unopposed else f"Approved by {by}."
-    reason = Reason(code="unopposed" if approval.unopposed else "approved", message=said, rule="risk-tier")
-    return Verdict(effect=Effect.PERMIT, reasons=(reason,))
-
-
-def _denied(code: str, message: str, rule: str) -> Verdict:
-    return Verdict(effect=Effect.DENY, reasons=(Reason(code=code, message=message, rule=rule),))
 
 
 def _denials(request: PolicyRequest, facts: Facts) -> list[Reason]:

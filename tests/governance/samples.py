@@ -4,6 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from governance.policies import baseline
+from governance.policies.baseline import Facts
+from governance.policies.combination import Verdict, combine
 from governance.types import AgentRef, Approval, EffectClass, PolicyRequest, Risk, RunRef, ToolRef, UserRef
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -54,6 +57,12 @@ def approval(*approvers: str, request: PolicyRequest = REFUND, digest: str | Non
         approvers=approvers,
         decided_at=NOW,
     )
+
+
+def judged(request: PolicyRequest, facts: Facts, *, approval: Approval | None = None) -> Verdict:
+    """Return what the baseline rules alone say."""
+    opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]
+    return combine(opinions, approval=approval, digest=request.digest())
 
 
 def proposal(*, agent: Any, user: Any, tool: str = "refund_order", **arguments: Any) -> PolicyRequest:

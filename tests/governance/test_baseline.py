@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from governance.policies.baseline import APPROVALS_BY_RISK, Facts, Verdict, evaluate
+from governance.policies.baseline import APPROVALS_BY_RISK, Facts
+from governance.policies.combination import Verdict
 from governance.types import Approval, Effect, PolicyRequest, Risk
-from tests.governance.samples import REFUND, approval, refund
+from tests.governance.samples import REFUND, approval, judged, refund
 
 NO_PROBLEMS: Sequence[dict[str, str]] = ()
 BAD_AMOUNT = ({"at": "/amount", "message": "-1 is too small"},)
@@ -21,7 +22,7 @@ def judge(
     approved: Approval | None = None,
 ) -> Verdict:
     facts = Facts(user_may=user, agent_may=agent, argument_problems=problems)
-    return evaluate(request, facts, approval=approved, digest=request.digest())
+    return judged(request, facts, approval=approved)
 
 
 class TestDeny:

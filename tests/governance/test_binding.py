@@ -14,9 +14,10 @@ from tests.governance.samples import REFUND
 # What does not change the action: names that identifiers stand for, and facts that the gate asks anew.
 UNBOUND = {
     "agent.name", "agent.principal_id", "agent.owner_id", "tool.risk", "tool.effect", "tool.parameters", "tool.enabled",
-    "tool.reversible", "run.trace_id", "delegator.id", "delegator.name", "influence",
+    "tool.reversible", "run.trace_id", "delegator.id", "delegator.name", "influence", "agent.blueprint",
+    "agent.level", "tool.level", "tool.server", "flow", "circumstances",
 }  # fmt: skip
-ASKED = replace(REFUND, delegator=UserRef(id=5, name="dora"), influence=("read_mail",))
+ASKED = replace(REFUND, delegator=UserRef(id=5, name="dora"), influence=("read_mail",), flow={"/amount": 1})
 
 
 def leaves() -> list[str]:
@@ -24,7 +25,7 @@ def leaves() -> list[str]:
     names = []
     for part in fields(PolicyRequest):
         value = getattr(ASKED, part.name)
-        if part.name in {"tenant", "arguments", "influence"}:
+        if part.name in {"tenant", "arguments", "influence", "flow", "circumstances"}:
             names.append(part.name)
         else:
             names += [f"{part.name}.{inner.name}" for inner in fields(value)]

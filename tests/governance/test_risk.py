@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from governance import gate
-from governance.policies.baseline import Facts, evaluate
+from governance.policies.baseline import Facts
 from governance.policies.models import RiskThreshold
 from governance.policies.risk import Threshold, assess
 from governance.types import Approval, Effect, EffectClass, PolicyRequest, Risk
-from tests.governance.samples import NOW, REFUND, approval, proposal, refund
+from tests.governance.samples import NOW, REFUND, approval, judged, proposal, refund
 
 LOW, MEDIUM, HIGH, CRITICAL = Risk
 UNDOABLE = refund(risk=MEDIUM, reversible=True)
@@ -130,7 +130,7 @@ def judge(
     request: PolicyRequest, approved: Approval | None = None, *thresholds: Threshold
 ) -> tuple[str, str]:
     facts = Facts(user_may=True, agent_may=True, argument_problems=(), thresholds=thresholds)
-    verdict = evaluate(request, facts, approval=approved, digest=request.digest())
+    verdict = judged(request, facts, approval=approved)
     return verdict.effect, verdict.reasons[0].code
 
 
@@ -153,7 +153,7 @@ class TestUnopposed:
         facts = Facts(user_may=True, agent_may=True, argument_problems=())
         for risk in (MEDIUM, HIGH, CRITICAL):
             request = refund(risk=risk, reversible=True)
-            requirement = evaluate(request, facts, approval=None, digest=request.digest()).requirement
+            requirement = judged(request, facts).requirement
             assert requirement is not None
             assert requirement.may_pass_unopposed == (risk is MEDIUM)
 
