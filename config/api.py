@@ -19,7 +19,14 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
+from governance.api import (
+    AuditEventViewSet,
+    CheckpointViewSet,
+    LoginView,
+    LogoutView,
+    RiskProfileView,
+    RiskThresholdViewSet,
+)
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -88,5 +95,6 @@ tenant_urls: list[Any] = [
     path("hitl/availability", AvailabilityView.as_view(), name="reviewer-availability"),
     path("hitl/queue/batch", BatchView.as_view(), name="review-batch-api"),
     path("hitl/analytics", AnalyticsView.as_view(), name="review-analytics-api"),
+    path("governance/risk-profile", RiskProfileView.as_view(), name="risk-profile"),
     path("", include(work.urls)),
 ]

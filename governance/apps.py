@@ -19,7 +19,7 @@ class GovernanceConfig(AppConfig):
         from governance.access import roles
         from governance.access.models import User
         from governance.audit import configuration
-        from governance.policies.models import RiskThreshold
+        from governance.policies.models import RiskProfile, RiskThreshold
         from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
@@ -34,10 +34,13 @@ class GovernanceConfig(AppConfig):
                 "governance.view_auditevent",
                 "governance.view_policydecision",
                 *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
+                "governance.view_riskprofile",
+                "governance.change_riskprofile",
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
+        PARTS.add("risk_profile", "governance.policies.profile:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
         leave_behind(
@@ -52,6 +55,7 @@ class GovernanceConfig(AppConfig):
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
         auditlog.register(RiskThreshold)
+        auditlog.register(RiskProfile)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

@@ -85,6 +85,7 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         agent_may=request.agent.principal_id in known.may,
         argument_problems=arguments.problems(request.tool.parameters, request.arguments),
         thresholds=book["thresholds"],
+        profile=book["risk_profile"],
         user={"groups": list(known.groups)},
     )
     opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]

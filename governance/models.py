@@ -2,7 +2,7 @@
 
 from governance.access.models import IdempotencyRecord, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
-from governance.policies.models import PolicyDecision, RiskThreshold
+from governance.policies.models import PolicyDecision, RiskProfile, RiskThreshold
 from governance.rulebook.models import RulebookState
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "AuditLeaf",
     "IdempotencyRecord",
     "PolicyDecision",
+    "RiskProfile",
     "RiskThreshold",
     "RulebookState",
     "User",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from governance.policies import risk as risks
-from governance.policies.risk import Assessment, Threshold
+from governance.policies.risk import Assessment, Profile, Threshold
 from governance.types import Effect, Opinion, PolicyRequest, Reason, Requirement, Risk
 
 APPROVALS_BY_RISK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 1, Risk.CRITICAL: 2}
@@ -20,6 +20,9 @@ class Facts:
     agent_may: bool
     argument_problems: Sequence[dict[str, str]]
     thresholds: Sequence[Threshold] = ()
+    profile: Profile = risks.DEFAULT_PROFILE
+    sensitive: Sequence[str] = ()
+    """The kinds of personal data and secrets found in the arguments."""
     user: dict[str, Any] = field(default_factory=dict)
     """What rules may ask about the person: `groups`."""
 
@@ -32,7 +35,7 @@ def rights(request: PolicyRequest, facts: Facts) -> Opinion:
 
 def tier(request: PolicyRequest, facts: Facts) -> Opinion:
     """Permit calls of low risk, and ask for as many people as the risk of others needs."""
-    assessment = risks.assess(request, facts.thresholds)
+    assessment = risks.assess(request, facts.thresholds, profile=facts.profile, sensitive=facts.sensitive)
     requirement = Requirement(
         approvals=APPROVALS_BY_RISK[assessment.risk],
         risk=assessment.risk,

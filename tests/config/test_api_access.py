@@ -131,6 +131,8 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST hitl/tiers": frozenset({"alice"}),
     "PATCH hitl/tiers/{pk}": frozenset({"alice"}),
     "DELETE hitl/tiers/{pk}": frozenset({"alice"}),
+    "GET governance/risk-profile": frozenset({"alice"}),
+    "PATCH governance/risk-profile": frozenset({"alice"}),
     "GET governance/thresholds": frozenset({"alice"}),
     "GET governance/thresholds/{pk}": frozenset({"alice"}),
     "POST governance/thresholds": frozenset({"alice"}),
@@ -194,6 +196,7 @@ BODIES: dict[str, Any] = {
         "risk": "critical",
     },
     "PATCH governance/thresholds/{pk}": {"enabled": False},
+    "PATCH governance/risk-profile": {"bulk_from": 10},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]

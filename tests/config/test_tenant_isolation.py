@@ -46,6 +46,10 @@ NO_OBJECT = {
     "admin:app_list": "an app",
     "admin:view_on_site": "a content type and an object; nothing here has a public page",
     "admin:": "whatever nobody else matched",
+    **dict.fromkeys(
+        [f"admin:governance_riskprofile_{page}" for page in ("change", "history", "delete")],
+        "the one row that every tenant has of its own",
+    ),
 }
 MODEL_OF_API = {
     "agents": "agent",
