@@ -9,13 +9,12 @@ from django.db import transaction
 
 from agents.blueprints.base import ProposedCall
 from agents.resilience import breaker
-from agents.runs import engine, handoffs, questions
+from agents.runs import engine, handles, handoffs, quarantine, questions
 from agents.runs.hold import Hold, Work
 from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
 from agents.runs.operations import wake
 from agents.runs.record import (
-    as_told,
     claimed,
     fallback_of,
     is_reported,
@@ -24,6 +23,7 @@ from agents.runs.record import (
     request_of,
     review_of,
     tool_of,
+    why_denied,
 )
 from agents.tools import executor
 from agents.tools.base import Happened
@@ -74,12 +74,10 @@ class ToolWork:
             return _after_failure(hold, step, self.tool, result)
         content = result.value
         if self.edited:
-            content = {
-                "notice": "A reviewer changed this call. It has run with executed_arguments; do not repeat it.",
-                "executed_arguments": request.arguments,
-                "result": content,
-            }
+            content = engine.after_edit(step, request.arguments, content)
         receipt = {"content": content, "arguments": request.arguments, "ms": result.duration_ms}
+        if self.tool.withholds_results:
+            receipt |= {"withheld": True, "schema": self.tool.output_schema}
         step.close(Step.Status.SUCCEEDED, now=hold.clock(), result=receipt)
         hit("tool.before-commit")
         return None
@@ -178,7 +176,13 @@ def begin(hold: Hold, call: ProposedCall) -> Work | None:
     """Propose a call of the model to the gate; None if it was refused or the run waits."""
     arguments = call.arguments if call.arguments is not None else {"raw": call.raw_arguments}
     request = {"arguments": arguments, "parsed": call.arguments is not None}
-    return propose(hold, hold.add(kind=Step.Kind.TOOL, name=call.name, call_id=call.id, request=request))
+    step = hold.add(kind=Step.Kind.TOOL, name=call.name, call_id=call.id, request=request)
+    try:
+        step.request = handles.put_in(request, hold.steps[:-1])
+    except handles.BadHandle as error:
+        hold.refuse(step, error.code, error.detail)
+        return None
+    return propose(hold, step)
 
 
 def resume(hold: Hold, step: Step) -> Work | None:
@@ -205,13 +209,13 @@ def propose(hold: Hold, step: Step) -> Work | None:
         return None
     if not step.request["parsed"]:
         message = "The arguments were not a JSON object. Send the call again with valid JSON."
-        _refuse(hold, step, "invalid-json", message, status=Step.Status.FAILED)
+        hold.refuse(step, "invalid-json", message, status=Step.Status.FAILED)
         handoffs.ask_after_failures(hold, message)
         return None
     tool = tool_of(hold, step)
     if tool is None:
         known = ", ".join(hold.run.snapshot["tools"]) or "none"
-        _refuse(hold, step, "unknown-tool", f"There is no tool '{step.name}' for you. Tools: {known}.")
+        hold.refuse(step, "unknown-tool", f"There is no tool '{step.name}' for you. Tools: {known}.")
         return None
     circuit = hold.circuit("tool", tool.name)
     if circuit is not None and not breaker.allows(circuit, hold.clock()):
@@ -227,7 +231,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
         try:
             approval = _approval(step, review, request, hold)
         except reviews.ApprovalNotUsable as error:
-            _refuse(hold, step, "approval-not-usable", error.detail)
+            hold.refuse(step, "approval-not-usable", error.detail)
             return None
     elif executor.has_preview(tool) and "preview" not in step.request:
         verdict, _ = gate.evaluate(request)
@@ -252,6 +256,8 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
     match decision.effect:
         case Effect.PERMIT if executor.asks_person(tool):
             questions.ask(hold, step, decision)
+        case Effect.PERMIT if executor.asks_model(tool):
+            return quarantine.begin(hold, step, decision.request)
         case Effect.PERMIT:
             claim = executor.claim(decision, idempotency_key=str(step.pk), now=hold.clock())
             attempt = step.attempts + 1
@@ -260,7 +266,7 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
             hit("tool.claimed")
             return ToolWork(hold=hold, step=step, tool=tool, claim=claim, edited=edited, attempt=attempt)
         case Effect.DENY:
-            content = as_told(step, engine.failure("denied", decision.explanation))
+            content = engine.as_told(step, engine.failure("denied", why_denied(step, decision)))
             step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
         case Effect.REQUIRE_APPROVAL:
             return _wait_for_review(hold, step, decision)
@@ -275,7 +281,7 @@ def _wait_for_review(hold: Hold, step: Step, decision: Decision) -> Work | None:
         message = (
             "A reviewer has rejected exactly this call in this run; it was not asked again. Do not repeat it."
         )
-        _refuse(hold, step, "rejected-before", message, review_id=str(before.pk))
+        hold.refuse(step, "rejected-before", message, review_id=str(before.pk))
         return None
     evidence = hold.evidence()
     if "preview" in step.request:
@@ -410,7 +416,7 @@ def _after_failure(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work
 def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None:
     fallback = fallback_of(hold, step, tool)
     result: dict[str, Any] = {
-        "content": as_told(step, engine.failure("tool-failed", outcome.error)),
+        "content": engine.as_told(step, engine.failure("tool-failed", outcome.error)),
         "ms": outcome.duration_ms,
     }
     if fallback is not None:
@@ -427,18 +433,3 @@ def _failed(hold: Hold, step: Step, tool: Tool, outcome: Outcome) -> Work | None
     return propose(
         hold, hold.add(kind=Step.Kind.TOOL, name=fallback.name, call_id=step.call_id, request=request)
     )
-
-
-def _refuse(
-    hold: Hold,
-    step: Step,
-    code: str,
-    message: str,
-    *,
-    status: Step.Status = Step.Status.DENIED,
-    **facts: Any,
-) -> None:
-    content = as_told(step, engine.failure(code, message))
-    step.close(status, now=hold.clock(), result={"content": content})
-    body = {"tool": step.name, "input": step.request, "code": code, "message": message, **facts}
-    hold.audit("tool.refused", step=step, outcome="deny", body=body)

@@ -13,6 +13,7 @@ from agents.blueprints.base import (
     ToolTurn,
     Turn,
 )
+from agents.runs import handles
 from agents.runs.models import Run, Step
 
 EXCERPT = 4000
@@ -44,7 +45,8 @@ def history(steps: Iterable[Step]) -> tuple[Turn, ...]:
 
 
 def _content(step: Step) -> Any:
-    content = (step.result or {})["content"]
+    result = step.result or {}
+    content = handles.view(step, result.get("schema")) if result.get("withheld") else result["content"]
     if "instead_of" not in step.request:
         return content
     notice = f"{step.request['instead_of']} could not be used; {step.name} was used instead."
@@ -134,6 +136,21 @@ def excerpt(text: str) -> str:
 def failure(code: str, message: str) -> dict[str, Any]:
     """Return what a model is told of a call that did not do what it asked."""
     return {"error": {"code": str(code), "message": message}}
+
+
+def as_told(step: Step, failure: dict[str, Any]) -> dict[str, Any]:
+    """Add what the agent must know when an earlier attempt of the call had an unknown outcome."""
+    if not step.request.get("was_unknown"):
+        return failure
+    return {**failure, "note": "An earlier attempt of this call may have taken effect; do not repeat it."}
+
+
+def after_edit(step: Step, executed: dict[str, Any], result: Any) -> dict[str, Any]:
+    """Return what the agent is told of a call that a reviewer changed; never what was withheld from it."""
+    notice = "A reviewer changed this call. It has run with executed_arguments; do not repeat it."
+    if step.request.get("handles"):
+        return {"notice": "A reviewer changed this call and it has run; do not repeat it.", "result": result}
+    return {"notice": notice, "executed_arguments": executed, "result": result}
 
 
 def since_last_answer(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -136,6 +136,21 @@ class Hold:
         self.steps.append(step)
         return step
 
+    def refuse(
+        self,
+        step: Step,
+        code: str,
+        message: str,
+        *,
+        status: Step.Status = Step.Status.DENIED,
+        **facts: Any,
+    ) -> None:
+        """Close a call that the gate was not asked about, with the reason for the agent."""
+        content = engine.as_told(step, engine.failure(code, message))
+        step.close(status, now=self.clock(), result={"content": content})
+        body = {"tool": step.name, "input": step.request, "code": code, "message": message, **facts}
+        self.audit("tool.refused", step=step, outcome="deny", body=body)
+
     def move(self, step: Step, status: Step.Status, **changes: Any) -> None:
         """Store the step as it goes on; one that was only planned is inserted as what became of it."""
         step.store(was=None if step._state.adding else step.status, status=status, **changes)

@@ -18,8 +18,8 @@ CAME_BACK = frozenset({Step.Status.SUCCEEDED, Step.Status.FAILED, Step.Status.UN
 def read(steps: Iterable[Step]) -> set[str]:
     """Return the tools whose closed calls gave the run something to read: a result, or an error in their words.
 
-    A call that was never started tells what the platform or a person said. One that gave way to its fallback
-    tells nothing: the fallback's result answers it.
+    A call whose result is withheld tells nothing but a handle. One that was never started tells what the
+    platform or a person said. One that gave way to its fallback tells nothing: the fallback's result answers it.
     """
     return {
         step.name
@@ -29,7 +29,14 @@ def read(steps: Iterable[Step]) -> set[str]:
         and step.status in CAME_BACK
         and step.attempts > 0
         and "fallback" not in (step.result or {})
+        and not (step.result or {}).get("withheld")
     }
+
+
+def echoed(steps: Iterable[Step]) -> set[str]:
+    """Return the tools that were given what is withheld: their results may repeat it, however they are trusted."""
+    given = [step for step in steps if step.request.get("handles")]
+    return read(given)
 
 
 def before(snapshot: dict[str, Any]) -> set[str]:
@@ -39,7 +46,8 @@ def before(snapshot: dict[str, Any]) -> set[str]:
 
 def sources(*, snapshot: dict[str, Any], steps: Iterable[Step], trusted: Container[str]) -> tuple[str, ...]:
     """Return the untrusted tools behind what the run has read so far, by name."""
-    own = {name for name in read(steps) if name not in trusted}
+    steps = list(steps)
+    own = {name for name in read(steps) if name not in trusted} | echoed(steps)
     return tuple(sorted(before(snapshot) | own))
 
 
@@ -52,7 +60,7 @@ def of_each(runs: Sequence[Run]) -> dict[UUID, tuple[str, ...]]:
     """Return the same for each of the runs, asking for the steps of all at once."""
     steps: dict[UUID, list[Step]] = defaultdict(list)
     called = Step.objects.filter(run__in=runs, kind=Step.Kind.TOOL, status__in=CAME_BACK, attempts__gt=0)
-    for step in called.only("run_id", "kind", "status", "name", "attempts", "result"):
+    for step in called.only("run_id", "kind", "status", "name", "attempts", "result", "request"):
         steps[step.run_id].append(step)
     names = {name for found in steps.values() for name in read(found)}
     trusted = Tool.objects.trusted(names)

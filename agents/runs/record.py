@@ -60,11 +60,11 @@ def is_reported(step: Step, decision: Decision) -> bool:
     return outcomes.filter(body__decision_id=str(decision.id)).exists()
 
 
-def as_told(step: Step, failure: dict[str, Any]) -> dict[str, Any]:
-    """Add what the agent must know when an earlier attempt of the call had an unknown outcome."""
-    if not step.request.get("was_unknown"):
-        return failure
-    return {**failure, "note": "An earlier attempt of this call may have taken effect; do not repeat it."}
+def why_denied(step: Step, decision: Decision) -> str:
+    """Return what the agent is told of a refusal: nothing that could repeat a withheld value."""
+    if not step.request.get("handles"):
+        return decision.explanation
+    return f"Refused: {', '.join(dict.fromkeys(reason.code for reason in decision.reasons))}."
 
 
 def keep_effect(step: Step, result: Outcome, *, now: datetime) -> None:

@@ -20,7 +20,16 @@ from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.templatetags.display import cut, inert, pretty
 
-USE = ("risk", "effect", "reversible", "output_trusted", "timeout_s", "max_attempts", "fallback")
+USE = (
+    "risk",
+    "effect",
+    "reversible",
+    "output_trusted",
+    "withholds_results",
+    "timeout_s",
+    "max_attempts",
+    "fallback",
+)
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
 QUARANTINE = ("why", "before_shown", "changes_shown")

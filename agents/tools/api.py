@@ -42,7 +42,7 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         model = Tool
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
-            "quarantine", "reversible", "output_trusted",
+            "quarantine", "reversible", "output_trusted", "withholds_results",
             "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
             "max_attempts", "fallback", "schema_version",
         ]  # fmt: skip
@@ -62,6 +62,9 @@ class Limits(serializers.Serializer[None]):
     )
     output_trusted = serializers.BooleanField(
         required=False, help_text="Nobody outside can write into its results; false unless somebody says so."
+    )
+    withholds_results = serializers.BooleanField(
+        required=False, help_text="The model is given a handle instead of the result."
     )
 
 

@@ -88,6 +88,7 @@ class ToolSpec:
     reversible: bool
     output_trusted: bool
     asks_person: bool
+    asks_model: bool
 
     @property
     def schema_version(self) -> str:
@@ -113,6 +114,7 @@ def tool(
     reversible: bool = False,
     output_trusted: bool = False,
     asks_person: bool = False,
+    asks_model: bool = False,
 ) -> Callable[[F], F]:
     """Turn a typed function into a tool: name, description and JSON Schemas come from the function.
 
@@ -124,7 +126,8 @@ def tool(
     `reversible` says that what a call did can be undone: only then may a medium-risk call run when nobody
     objects. `output_trusted` says that nobody outside can write into its results: others make the run
     untrusted that reads them. A tool that `asks_person` is never executed: once it is permitted, its arguments
-    `question`, `details` and `options` are put to a person, whose answer is its result.
+    `question`, `details` and `options` are put to a person, whose answer is its result. One that `asks_model`
+    is never executed either: its `question` about the result `handle` is put to a model without tools.
     A tool that returns a pydantic model or a TypedDict has an output schema, and what it returns is checked.
     Raises TypeError when the function has no docstring or a parameter has no annotation, or asks a person
     without a `question`; ValueError for limits out of range (1 to 600 s, 1 to 10 tries) and for a tool that
@@ -152,6 +155,7 @@ def tool(
             reversible=reversible,
             output_trusted=output_trusted,
             asks_person=asks_person,
+            asks_model=asks_model,
         )
         return function
 

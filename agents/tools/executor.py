@@ -92,6 +92,11 @@ def asks_person(tool: Tool) -> bool:
     return tool.source == Tool.Source.PYTHON and spec_of(tool.name).asks_person
 
 
+def asks_model(tool: Tool) -> bool:
+    """Tell whether a model without tools answers its calls; then nothing is executed."""
+    return tool.source == Tool.Source.PYTHON and spec_of(tool.name).asks_model
+
+
 def has_probe(tool: Tool) -> bool:
     """Tell whether the tool can ask its target whether a call took effect."""
     return tool.source == Tool.Source.PYTHON and spec_of(tool.name).probe is not None

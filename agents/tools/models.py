@@ -68,6 +68,10 @@ class Tool(models.Model):
         default=False,
         help_text="Nobody outside can write into its results. Others make the run untrusted that reads them.",
     )
+    withholds_results = models.BooleanField(
+        default=False,
+        help_text="The model is given a handle instead of the result, so whoever wrote into it cannot speak to it.",
+    )
     output_schema = models.JSONField(
         null=True, blank=True, editable=False, help_text="JSON Schema of the result."
     )

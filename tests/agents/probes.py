@@ -22,11 +22,14 @@ class Probe:
     target_says: Callable[[], Happened] = staticmethod(lambda: Happened.UNKNOWN)
     asked: list[tuple[str, str]] = []
     would: Callable[[], Any] = staticmethod(lambda: "It would do nothing.")
+    mail: Any = {"body": "Hello"}
+    passed_on: list[Any] = []
 
     @classmethod
     def reset(cls) -> None:
         """Forget everything."""
         cls.entered, cls.asked, cls.during, cls.each_time = [], [], None, None
+        cls.mail, cls.passed_on = {"body": "Hello"}, []
         cls.target_says = staticmethod(lambda: Happened.UNKNOWN)
         cls.would = staticmethod(lambda: "It would do nothing.")
 
@@ -162,6 +165,27 @@ def nudge(context: ToolContext) -> dict[str, str]:
     return Probe.enter("nudge", context)
 
 
+@tool(risk=Risk.LOW, effect=EffectClass.READ)
+def inbox(context: ToolContext) -> dict[str, Any]:
+    """Read what outsiders write."""
+    Probe.enter("inbox", context)
+    return {"mail": Probe.mail}
+
+
+@tool(risk=Risk.HIGH, effect=EffectClass.NON_IDEMPOTENT)
+def pass_on(context: ToolContext, value: Any) -> dict[str, str]:
+    """Pass something on."""
+    Probe.passed_on.append(value)
+    return Probe.enter("pass_on", context)
+
+
+@tool(risk=Risk.LOW, effect=EffectClass.READ, output_trusted=True)
+def repeat(context: ToolContext, value: Any) -> dict[str, Any]:
+    """Say it again."""
+    Probe.enter("repeat", context)
+    return {"said": value}
+
+
 PROBES = {
     function.__name__: function
     for function in (
@@ -179,9 +203,12 @@ PROBES = {
         spare,
         own_record,
         nudge,
+        inbox,
+        pass_on,
+        repeat,
     )
 }
-LENT = frozenset(PROBES) - {"spare"} | {"ask_person"}
+LENT = frozenset(PROBES) - {"spare"} | {"ask_person", "extract"}
 
 
 @contextmanager
