@@ -5,6 +5,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -24,8 +25,9 @@ INSERT INTO governance_auditevent (id, at, action, actor_kind, actor_id, actor_n
 VALUES (%s, now(), 'x', 'agent', '1', 'a', 'u', '1', 'a', %s, %s, 't', 'run', '1', 'ok', %s, %s)
 """
 DECISION = """
-INSERT INTO governance_policydecision (id, at, effect, digest, request, reasons, run_id, step_id)
-VALUES (%s, now(), 'permit', %s, %s, '[]', %s, %s)
+INSERT INTO governance_policydecision (id, at, effect, digest, request, reasons, input_digest, rules_version, facts,
+ obligations, run_id, step_id)
+VALUES (%s, now(), 'permit', %s, %s, '[]', '', '', '{}', '[]', %s, %s)
 """
 CONSUME = "UPDATE governance_policydecision SET consumed_at = now() WHERE id = %s AND consumed_at IS NULL"
 RUN = "UPDATE agents_run SET updated_at = now(), lease_expires_at = now() WHERE id = %s"
@@ -70,11 +72,15 @@ def step_ms(run_id: uuid.UUID, *, repeat: int) -> float:
     return _median_ms(step, repeat)
 
 
-def gate_ms(run_id: uuid.UUID, *, repeat: int) -> float:
-    """Return the median milliseconds of one decision's rows in one transaction."""
+def gate_ms(run_id: uuid.UUID, *, standing: tuple[str, dict[str, Any]], repeat: int) -> float:
+    """Return the median milliseconds of what one decision reads and writes, in one transaction.
+
+    `standing` is the statement that asks for rights, with its values.
+    """
 
     def decide(connection: psycopg.Connection) -> None:
         with connection.transaction():
+            connection.execute(standing[0], standing[1], prepare=True).fetchall()
             connection.execute(DECISION, [uuid7(), "0" * 64, BODY, run_id, run_id])
             connection.execute(EVENT, [uuid7(), run_id, run_id, BODY, b"0" * 32])
 

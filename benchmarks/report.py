@@ -9,6 +9,7 @@ GOALS = {
     "api.read_p95_ms": "<= 100",
     "api.decide_p95_ms": "<= 150",
     "gate.ms": "<= 5 and <= 3x floor",
+    "gate.decisions_per_s": ">= 500",
     "halt.p99_ms": "<= 2000",
     "waiting.worker_slots": "0",
     "queue.p95_ms": "<= 300",

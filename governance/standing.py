@@ -1,6 +1,7 @@
 """What the gate must know about a call, in one statement: rights, groups and the state of the rules."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.apps import apps
@@ -33,6 +34,12 @@ class Standing:
 
 def of(request: PolicyRequest) -> Standing:
     """Look it up; raises Django's database errors."""
+    [(may, groups, own, platform)] = prepared.execute(*statement(request))
+    return Standing(may=frozenset(may), groups=tuple(groups), revisions=(own, platform))
+
+
+def statement(request: PolicyRequest) -> tuple[str, dict[str, Any]]:
+    """Return the statement with its values."""
     values = {
         "users": [request.user.id, request.agent.principal_id],
         "user": request.user.id,
@@ -40,5 +47,4 @@ def of(request: PolicyRequest) -> Standing:
         "content_type": ContentType.objects.get_for_model(apps.get_model(TOOL_MODEL)).pk,
         "codename": EXECUTE_TOOL,
     }
-    [(may, groups, own, platform)] = prepared.execute(_STANDING, values)
-    return Standing(may=frozenset(may), groups=tuple(groups), revisions=(own, platform))
+    return _STANDING, values

@@ -39,7 +39,8 @@ def view(step: Step, schema: Mapping[str, Any] | None) -> JsonObject:
 def resolve(arguments: JsonObject, steps: Iterable[Step]) -> tuple[JsonObject, dict[str, str]]:
     """Return the arguments with values in place of handles, and each place with the handle that stood there.
 
-    A handle more than 40 levels deep stays as it is. Places are JSON Pointers into the arguments, values such as `$3/body`. Raises BadHandle.
+    A handle more than 40 levels deep stays as it is. Places are JSON Pointers into the arguments, values such
+    as `$3/body`. Raises BadHandle.
     """
     results = {name(step): step.result for step in steps if _is_result(step)}
     places: dict[str, str] = {}
