@@ -12,11 +12,12 @@ class GovernanceConfig(AppConfig):
         """Connect what governance listens to."""
         from auditlog.registry import auditlog
         from django.contrib.auth.models import Group
+        from django.db.models.signals import pre_save
         from guardian.models import GroupObjectPermission, UserObjectPermission
         from knox.models import AuthToken
 
         from governance.access import operations as access
-        from governance.access import roles
+        from governance.access import roles, seats
         from governance.access.models import User
         from governance.audit import configuration
         from governance.policies.models import RiskThreshold
@@ -56,3 +57,4 @@ class GovernanceConfig(AppConfig):
         auditlog.register(GroupObjectPermission)
         configuration.install()
         access.listen()
+        pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
