@@ -24,6 +24,7 @@ class AgentsConfig(AppConfig):
         from hitl.reviews.signals import review_decided
         from tenants.signals import schema_ready, tenant_activated, tenant_suspended
         from tenants.tenancy import fingerprint
+        from tenants.usage.registry import IN_USE, METERS
 
         read = ["agents.view_agent", "agents.view_tool", "agents.view_run", "agents.view_step"]
         read += ["agents.view_circuit", "agents.view_concurrencycap", "agents.view_halt"]
@@ -54,3 +55,9 @@ class AgentsConfig(AppConfig):
         for model in (Tool, ToolServer, Halt, Circuit, ConcurrencyCap):
             auditlog.register(model)
         auditlog.register(ToolSecret, exclude_fields=["ciphertext"])
+        for meter in ("runs", "steps", "tool_calls", "input_tokens", "output_tokens"):
+            METERS.add(meter, f"agents.usage:{meter.upper()}")
+        IN_USE.add("agents", "agents.usage:AGENTS_NOW")
+        IN_USE.add("runs_per_day", "agents.usage:RUNS_TODAY")
+        IN_USE.add("concurrent_runs", "agents.usage:RUNS_AT_ONCE")
+        IN_USE.add("tokens_per_month", "agents.usage:TOKENS_THIS_MONTH")

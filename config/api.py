@@ -19,7 +19,15 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
+from governance.api import (
+    AuditEventViewSet,
+    CheckpointViewSet,
+    LoginView,
+    LogoutView,
+    RiskThresholdViewSet,
+    TenantViewSet,
+    TierViewSet,
+)
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -71,15 +79,20 @@ docs = csp_update({"style-src": "'unsafe-inline'"})(
     SpectacularSwaggerSplitView.as_view(url_name="api-schema")
 )
 
-platform_urls: list[Any] = [
+platform = SimpleRouter(trailing_slash=False)
+platform.register("tenants", TenantViewSet, basename="tenant")
+platform.register("tiers", TierViewSet, basename="tier")
+
+shared_urls: list[Any] = [
     path("auth/login", LoginView.as_view(), name="api-login"),
     path("auth/logout", LogoutView.as_view(), name="api-logout"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", docs, name="api-docs"),
     path("", include(evidence.urls)),
 ]
+platform_urls: list[Any] = [*shared_urls, path("", include(platform.urls))]
 tenant_urls: list[Any] = [
-    *platform_urls,
+    *shared_urls,
     path("agents/<uuid:pk>/execute", ExecuteView.as_view(), name="agent-execute"),
     path("hitl/escalate", EscalateView.as_view(), name="escalate"),
     path("hitl/queue/<uuid:pk>/claim", ClaimView.as_view(), name="review-claim"),

@@ -8,6 +8,7 @@ from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import RiskThresholdAdmin
 from governance.policies.models import RiskThreshold
 
@@ -20,4 +21,4 @@ admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
 
-__all__ = ["AuditEventAdmin", "UserAdmin"]
+__all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

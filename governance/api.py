@@ -2,6 +2,15 @@
 
 from governance.access.api import LoginView, LogoutView
 from governance.audit.api import AuditEventViewSet, CheckpointViewSet
+from governance.platform.api import TenantViewSet, TierViewSet
 from governance.policies.api import RiskThresholdViewSet
 
-__all__ = ["AuditEventViewSet", "CheckpointViewSet", "LoginView", "LogoutView", "RiskThresholdViewSet"]
+__all__ = [
+    "AuditEventViewSet",
+    "CheckpointViewSet",
+    "LoginView",
+    "LogoutView",
+    "RiskThresholdViewSet",
+    "TenantViewSet",
+    "TierViewSet",
+]

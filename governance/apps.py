@@ -25,6 +25,7 @@ class GovernanceConfig(AppConfig):
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
         from tenants.tenancy.operations import leave_behind
+        from tenants.usage.registry import IN_USE, METERS
 
         roles.grant(
             admin=[
@@ -37,6 +38,16 @@ class GovernanceConfig(AppConfig):
                 *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
+        )
+        tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
+        roles.grant(
+            admin=[
+                *tenancy,
+                *(f"tenants.{verb}" for verb in ("add_tenant", "change_tenant", "suspend_tenant")),
+                *(f"tenants.{verb}" for verb in ("add_tier", "change_tier", "add_domain", "change_domain")),
+            ],
+            operator=[*tenancy, "tenants.suspend_tenant"],
+            auditor=tenancy,
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
@@ -57,4 +68,6 @@ class GovernanceConfig(AppConfig):
         auditlog.register(GroupObjectPermission)
         configuration.install()
         access.listen()
+        METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
+        IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
         pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
