@@ -47,6 +47,7 @@ from hitl.api import (
     ServiceLevelViewSet,
     SubstitutionViewSet,
 )
+from tenants.api import FlagsView
 
 evidence = SimpleRouter(trailing_slash=False)
 evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
@@ -88,6 +89,7 @@ shared_urls: list[Any] = [
     path("auth/logout", LogoutView.as_view(), name="api-logout"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", docs, name="api-docs"),
+    path("flags", FlagsView.as_view(), name="flags"),
     path("", include(evidence.urls)),
 ]
 platform_urls: list[Any] = [*shared_urls, path("", include(platform.urls))]

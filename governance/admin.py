@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from knox.models import AuthToken
+from waffle.models import Flag
 
 from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
@@ -11,6 +12,7 @@ from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import RiskThresholdAdmin
 from governance.policies.models import RiskThreshold
+from tenants.admin import FlagAdmin
 
 admin.site.unregister(Group)
 admin.site.unregister(AuthToken)
@@ -20,5 +22,6 @@ admin.site.register(User, UserAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
+admin.site.register(Flag, FlagAdmin)
 
 __all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

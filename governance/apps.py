@@ -15,6 +15,7 @@ class GovernanceConfig(AppConfig):
         from django.db.models.signals import pre_save
         from guardian.models import GroupObjectPermission, UserObjectPermission
         from knox.models import AuthToken
+        from waffle.models import Flag
 
         from governance.access import operations as access
         from governance.access import roles, seats
@@ -49,6 +50,11 @@ class GovernanceConfig(AppConfig):
             operator=[*tenancy, "tenants.suspend_tenant"],
             auditor=tenancy,
         )
+        roles.grant(
+            admin=[f"waffle.{verb}_flag" for verb in ("view", "add", "change", "delete")],
+            operator=["waffle.view_flag"],
+            auditor=["waffle.view_flag"],
+        )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
@@ -64,6 +70,7 @@ class GovernanceConfig(AppConfig):
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
         auditlog.register(RiskThreshold)
+        auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

@@ -27,6 +27,7 @@ _CONTRIB = [
     "guardian",
     "auditlog",
     "knox",
+    "waffle",
 ]
 _FACES = [
     "unfold.apps.BasicAppConfig",  # before django_tenants: both ship admin/app_list.html
@@ -78,8 +79,14 @@ CACHES = {
         "LOCATION": ENV.redis_url,
         "KEY_FUNCTION": "tenants.kernel.context.cache_key",
         "KEY_PREFIX": "cs",
-    }
+    },
+    "flags": {  # nothing is kept: see tenants.flags.operations
+        "BACKEND": "django.core.cache.backends.dummy.DummyCache",
+        "KEY_FUNCTION": "tenants.kernel.context.cache_key",
+    },
 }
+WAFFLE_CACHE_NAME = "flags"
+WAFFLE_ENABLE_ADMIN_PAGES = False  # governance.admin registers its own
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

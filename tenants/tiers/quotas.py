@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet, Subquery
 
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import DomainError
@@ -64,18 +65,18 @@ def exceeded(limits: Limits, limit: Limit, *, used: int, retry_after_s: int | No
     allowed = limits.of(limit)
     higher = [
         tier.slug
-        for tier in Tier.objects.all()
+        for tier in _above(limits.tier)
         if (more := getattr(tier, limit.value)) is None or more > (allowed or 0)
     ]
     return QuotaExceeded(
         f"The tier {limits.tier} allows {allowed:,} {WORDS[limit]}, and {used:,} are in use."
-        f"{_way_up(higher, limits.tier)} {WHO}",
+        f"{_way_up(higher)} {WHO}",
         status=TOO_MANY if limit in PASSING else FORBIDDEN,
         limit=limit.value,
         allowed=allowed,
         used=used,
         tier=limits.tier,
-        lifted_by=[slug for slug in higher if slug != limits.tier],
+        lifted_by=higher,
         **({} if retry_after_s is None else {"retry_after_s": retry_after_s}),
     )
 
@@ -86,20 +87,19 @@ def ensure_feature(feature: str) -> None:
     limits = current()
     if limits.has(feature):
         return
-    higher = [tier.slug for tier in Tier.objects.all() if limits_have(tier.features, feature)]
+    higher = [tier.slug for tier in _above(limits.tier) if _have(tier.features, feature)]
     raise QuotaExceeded(
-        f"The tier {limits.tier} does not include {words}.{_way_up(higher, limits.tier)} {WHO}",
+        f"The tier {limits.tier} does not include {words}.{_way_up(higher)} {WHO}",
         status=FORBIDDEN,
         limit=f"feature:{feature}",
         allowed=0,
         used=0,
         tier=limits.tier,
-        lifted_by=[slug for slug in higher if slug != limits.tier],
+        lifted_by=higher,
     )
 
 
-def limits_have(features: Iterable[str], feature: str) -> bool:
-    """Tell whether a tier's list of features includes this one."""
+def _have(features: Iterable[str], feature: str) -> bool:
     return Limits(tier="", features=frozenset(features)).has(feature)
 
 
@@ -118,9 +118,12 @@ def requires_feature(feature: str) -> Callable[[Callable[P, R]], Callable[P, R]]
     return decorate
 
 
-def _way_up(higher: list[str], tier: str) -> str:
-    others = [slug for slug in higher if slug != tier]
-    return f" More comes with {' or '.join(others)}." if others else ""
+def _above(tier: str) -> QuerySet[Tier]:
+    return Tier.objects.filter(rank__gt=Subquery(Tier.objects.filter(pk=tier).values("rank")))
+
+
+def _way_up(higher: list[str]) -> str:
+    return f" More comes with {' or '.join(higher)}." if higher else ""
 
 
 def day_of(now: datetime) -> datetime:

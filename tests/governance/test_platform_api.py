@@ -83,6 +83,12 @@ class TestCreate:
         bearer = {"host": "initech-ag.localhost", "Authorization": f"Bearer {signed_in.json()['token']}"}
         assert person.get("/api/v1/agents", headers=bearer).status_code == 200
 
+    def test_gives_an_address_that_is_nothing_at_another_tenant(self, root: APIClient) -> None:
+        made = [make(root, name, admin={"username": "milton"}).json() for name in ("Here", "There")]
+        path = "/" + made[0]["invitation"]["url"].partition(".localhost/")[2]
+        here, there = (Client(headers={"host": one["domains"][0]}).get(path) for one in made)
+        assert (here.status_code, there.status_code) == (200, 404)
+
     def test_is_on_record_in_both_logs(self, root: APIClient) -> None:
         make(root, "Recorded")
         assert events("public", "tenant.created")[-1] == ("person", "root")
