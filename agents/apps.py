@@ -22,8 +22,9 @@ class AgentsConfig(AppConfig):
         from governance.access import roles
         from hitl.escalation.signals import agent_to_pause, run_to_cancel
         from hitl.reviews.signals import review_decided
-        from tenants.signals import schema_ready
+        from tenants.signals import schema_ready, tenant_activated, tenant_suspended
         from tenants.tenancy import fingerprint
+        from tenants.usage.registry import IN_USE, METERS
 
         read = ["agents.view_agent", "agents.view_tool", "agents.view_run", "agents.view_step"]
         read += ["agents.view_circuit", "agents.view_concurrencycap", "agents.view_halt"]
@@ -47,8 +48,16 @@ class AgentsConfig(AppConfig):
         run_to_cancel.connect(operations.on_run_to_cancel, dispatch_uid="runs.run_to_cancel")
         review_decided.connect(operations.on_review_decided, dispatch_uid="runs.review_decided")
         schema_ready.connect(sync.on_schema_ready, dispatch_uid="tools.sync")
+        tenant_suspended.connect(halts.on_tenant_suspended, dispatch_uid="halts.tenant_suspended")
+        tenant_activated.connect(halts.on_tenant_activated, dispatch_uid="halts.tenant_activated")
         fingerprint.contribute(sync.described)
         auditlog.register(Agent, m2m_fields={"tools"})
         for model in (Tool, ToolServer, Halt, Circuit, ConcurrencyCap):
             auditlog.register(model)
         auditlog.register(ToolSecret, exclude_fields=["ciphertext"])
+        for meter in ("runs", "steps", "tool_calls", "input_tokens", "output_tokens"):
+            METERS.add(meter, f"agents.usage:{meter.upper()}")
+        IN_USE.add("agents", "agents.usage:AGENTS_NOW")
+        IN_USE.add("runs_per_day", "agents.usage:RUNS_TODAY")
+        IN_USE.add("concurrent_runs", "agents.usage:RUNS_AT_ONCE")
+        IN_USE.add("tokens_per_month", "agents.usage:TOKENS_THIS_MONTH")

@@ -26,6 +26,8 @@ from governance.api import (
     LogoutView,
     RiskProfileView,
     RiskThresholdViewSet,
+    TenantViewSet,
+    TierViewSet,
 )
 from hitl.api import (
     AnalyticsView,
@@ -46,6 +48,7 @@ from hitl.api import (
     ServiceLevelViewSet,
     SubstitutionViewSet,
 )
+from tenants.api import FlagsView
 
 evidence = SimpleRouter(trailing_slash=False)
 evidence.register("governance/audit/checkpoints", CheckpointViewSet, basename="audit-checkpoint")
@@ -78,15 +81,21 @@ docs = csp_update({"style-src": "'unsafe-inline'"})(
     SpectacularSwaggerSplitView.as_view(url_name="api-schema")
 )
 
-platform_urls: list[Any] = [
+platform = SimpleRouter(trailing_slash=False)
+platform.register("tenants", TenantViewSet, basename="tenant")
+platform.register("tiers", TierViewSet, basename="tier")
+
+shared_urls: list[Any] = [
     path("auth/login", LoginView.as_view(), name="api-login"),
     path("auth/logout", LogoutView.as_view(), name="api-logout"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", docs, name="api-docs"),
+    path("flags", FlagsView.as_view(), name="flags"),
     path("", include(evidence.urls)),
 ]
+platform_urls: list[Any] = [*shared_urls, path("", include(platform.urls))]
 tenant_urls: list[Any] = [
-    *platform_urls,
+    *shared_urls,
     path("agents/<uuid:pk>/execute", ExecuteView.as_view(), name="agent-execute"),
     path("hitl/escalate", EscalateView.as_view(), name="escalate"),
     path("hitl/queue/<uuid:pk>/claim", ClaimView.as_view(), name="review-claim"),

@@ -87,6 +87,7 @@ GROUPS = {
         Link(title="People", icon="group", model="governance.user"),
         Link(title="Roles", icon="badge", model="auth.group"),
         Link(title="API tokens", icon="key", model="knox.authtoken"),
+        Link(title="Feature flags", icon="flag", model="waffle.flag"),
     ),
 }
 

@@ -1,15 +1,19 @@
 """What the platform's own admin shows."""
 
+from waffle.models import Flag
+
 from agents.admin import PlatformHaltAdmin
 from config.admin import ThemedSite
-from governance.admin import AuditEventAdmin, UserAdmin
+from governance.admin import AuditEventAdmin, TenantAdmin, TierAdmin, UserAdmin
 from governance.models import AuditEvent, User
-from tenants.admin import DomainAdmin, TenantAdmin
-from tenants.models import Domain, PlatformHalt, Tenant
+from tenants.admin import DomainAdmin, PlatformFlagAdmin
+from tenants.models import Domain, PlatformHalt, Tenant, Tier
 
 site = ThemedSite(name="platform_admin")
 site.register(Tenant, TenantAdmin)
+site.register(Tier, TierAdmin)
 site.register(Domain, DomainAdmin)
+site.register(Flag, PlatformFlagAdmin)
 site.register(PlatformHalt, PlatformHaltAdmin)
 site.register(User, UserAdmin)
 site.register(AuditEvent, AuditEventAdmin)

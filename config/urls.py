@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from config import api, health
 from config.metrics import MetricsView
+from governance.platform.views import welcome
 
 urlpatterns = [
     path("health/live", health.live, name="health-live"),
@@ -12,6 +13,7 @@ urlpatterns = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/v1/", include(api.tenant_urls)),
     path("admin/", admin.site.urls),
+    path("welcome/<str:uid>/<str:token>/", welcome, name="welcome"),
     path("", include("hitl.urls")),
     path("", include("agents.urls")),
 ]

@@ -3,13 +3,16 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from knox.models import AuthToken
+from waffle.models import Flag
 
 from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import RiskProfileAdmin, RiskThresholdAdmin
 from governance.policies.models import RiskProfile, RiskThreshold
+from tenants.admin import FlagAdmin
 
 admin.site.unregister(Group)
 admin.site.unregister(AuthToken)
@@ -20,5 +23,6 @@ admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
 admin.site.register(RiskProfile, RiskProfileAdmin)
+admin.site.register(Flag, FlagAdmin)
 
-__all__ = ["AuditEventAdmin", "UserAdmin"]
+__all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -1,8 +1,21 @@
 """Index of this app's API."""
 
-from governance.access.api import LoginView, LogoutView
-from governance.audit.api import AuditEventViewSet, CheckpointViewSet
-from governance.policies.api import RiskProfileView, RiskThresholdViewSet
+from governance.access.api import (
+    LoginView,
+    LogoutView,
+)
+from governance.audit.api import (
+    AuditEventViewSet,
+    CheckpointViewSet,
+)
+from governance.platform.api import (
+    TenantViewSet,
+    TierViewSet,
+)
+from governance.policies.api import (
+    RiskProfileView,
+    RiskThresholdViewSet,
+)
 
 __all__ = [
     "AuditEventViewSet",
@@ -11,4 +24,6 @@ __all__ = [
     "LogoutView",
     "RiskProfileView",
     "RiskThresholdViewSet",
+    "TenantViewSet",
+    "TierViewSet",
 ]

@@ -12,11 +12,13 @@ class GovernanceConfig(AppConfig):
         """Connect what governance listens to."""
         from auditlog.registry import auditlog
         from django.contrib.auth.models import Group
+        from django.db.models.signals import pre_save
         from guardian.models import GroupObjectPermission, UserObjectPermission
         from knox.models import AuthToken
+        from waffle.models import Flag
 
         from governance.access import operations as access
-        from governance.access import roles
+        from governance.access import roles, seats
         from governance.access.models import User
         from governance.audit import configuration
         from governance.policies.models import RiskProfile, RiskThreshold
@@ -24,6 +26,7 @@ class GovernanceConfig(AppConfig):
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
         from tenants.tenancy.operations import leave_behind
+        from tenants.usage.registry import IN_USE, METERS
 
         roles.grant(
             admin=[
@@ -38,6 +41,21 @@ class GovernanceConfig(AppConfig):
                 "governance.change_riskprofile",
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
+        )
+        tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
+        roles.grant(
+            admin=[
+                *tenancy,
+                *(f"tenants.{verb}" for verb in ("add_tenant", "change_tenant", "suspend_tenant")),
+                *(f"tenants.{verb}" for verb in ("add_tier", "change_tier", "add_domain", "change_domain")),
+            ],
+            operator=[*tenancy, "tenants.suspend_tenant"],
+            auditor=tenancy,
+        )
+        roles.grant(
+            admin=[f"waffle.{verb}_flag" for verb in ("view", "add", "change", "delete")],
+            operator=["waffle.view_flag"],
+            auditor=["waffle.view_flag"],
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
         PARTS.add("risk_profile", "governance.policies.profile:standing")
@@ -56,7 +74,11 @@ class GovernanceConfig(AppConfig):
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
         auditlog.register(RiskThreshold)
         auditlog.register(RiskProfile)
+        auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()
         access.listen()
+        METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
+        IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
+        pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")

@@ -108,11 +108,12 @@ def _escalation() -> None:
 
 
 def _desk() -> None:
-    """Say who keeps lists and sees figures."""
+    """Say who keeps lists and sees figures, and count reviews."""
     from auditlog.registry import auditlog
 
     from governance.access import roles
     from hitl.desk.models import SavedView
+    from tenants.usage.registry import METERS
 
     own_views = ["hitl.add_savedview", "hitl.delete_savedview"]
     roles.grant(
@@ -123,3 +124,4 @@ def _desk() -> None:
         auditor=[*own_views, "hitl.view_analytics"],
     )
     auditlog.register(SavedView)
+    METERS.add("reviews", "hitl.usage:REVIEWS")

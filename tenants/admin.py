@@ -1,5 +1,6 @@
 """Index of this app's admin; config.admin registers it on the platform's site."""
 
-from tenants.tenancy.admin import DomainAdmin, TenantAdmin
+from tenants.flags.admin import FlagAdmin, PlatformFlagAdmin
+from tenants.tenancy.admin import DomainAdmin
 
-__all__ = ["DomainAdmin", "TenantAdmin"]
+__all__ = ["DomainAdmin", "FlagAdmin", "PlatformFlagAdmin"]

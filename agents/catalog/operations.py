@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 from guardian.shortcuts import assign_perm, remove_perm
 
 from agents.blueprints import registry
@@ -13,6 +14,8 @@ from agents.tools.models import Tool
 from governance.access.models import User
 from tenants.kernel.errors import InvalidInput
 from tenants.kernel.jsonvalues import JsonObject
+from tenants.tiers.quotas import ensure_room
+from tenants.tiers.types import Limit
 
 
 class NameTaken(InvalidInput):
@@ -33,11 +36,13 @@ def create_agent(
 ) -> Agent:
     """Create an agent with an identity of its own that may use exactly `tools` (default: none).
 
-    Raises UnknownMember for the blueprint, NameTaken, InvalidInput naming unknown tools or settings.
+    Raises UnknownMember for the blueprint, NameTaken, InvalidInput naming unknown tools or settings,
+    QuotaExceeded when the tier allows no more agents.
     """
     settings = registry.validate_config(blueprint, config or {})
     if Agent.objects.filter(name=name).exists():
         raise NameTaken(f"There is an agent named '{name}' already.")
+    ensure_room(Limit.AGENTS, used=Agent.objects.count, now=timezone.now())
     principal = User(username=f"agent:{name}"[:150], kind=User.Kind.AGENT)
     principal.set_unusable_password()
     principal.save()

@@ -1,10 +1,11 @@
 """Tenants, people, agents and first runs of the demo. Running it again adds only what is missing."""
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -74,6 +75,8 @@ class Scenario:
     payments: str
     rows: Callable[[], None]
     requests: tuple[str, ...]
+    tier: str = "ENTERPRISE"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     thresholds: tuple[tuple[str, str, str], ...]
     """Tool, argument, and the amount from which on two people must approve."""
 
@@ -163,6 +166,14 @@ SCENARIOS = (
             "Raise the salary of Omar Haddad to 75,000.00 EUR",
         ),
         thresholds=(("record_bonus", "amount", "10000"),),
+        tier="STARTER",
+        overrides={
+            "agents": 50,
+            "runs_per_day": 10_000,
+            "concurrent_runs": 20,
+            "requests_per_minute": 6_000,
+            "features": ["*"],
+        },
     ),
 )
 
@@ -177,10 +188,18 @@ def seed() -> None:
             tenant = Tenant.objects.filter(schema_name=scenario.schema).first()
         if tenant is None:
             domain = f"{scenario.schema}.{settings.PLATFORM_HOST}"
-            tenant = provision(schema=scenario.schema, name=scenario.name, domain=domain)
+            tenant = provision(
+                schema=scenario.schema,
+                name=scenario.name,
+                domain=domain,
+                tier=scenario.tier,
+                overrides=scenario.overrides,
+            )
         with tenant_context(tenant), transaction.atomic():
             _seed_tenant(scenario)
-    in_each_schema(seal_all, platform=True)  # what an earlier demo left in the last second before it stopped
+    in_each_schema(
+        seal_all, platform=True, suspended=True
+    )  # what an earlier demo left in the last second before it stopped
 
 
 def _seed_tenant(scenario: Scenario) -> None:

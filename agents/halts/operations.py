@@ -24,7 +24,7 @@ from tenants.kernel import live
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject
-from tenants.tenancy.models import PlatformHalt
+from tenants.tenancy.models import PlatformHalt, State, Tenant
 
 TRIP = "agents.add_halt"
 LIFT = "agents.lift_halt"
@@ -125,19 +125,34 @@ def pause_for_halt(halt: Halt, *, now: datetime) -> int:
     queued = Run.objects.filter(status=Run.Status.QUEUED)
     if halt.agent_id is not None:
         queued = queued.filter(agent_id=halt.agent_id)
-    found = list(queued.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
     reason = standing.pause_reason(halt.reason, halt.who)
+    return _pause(queued, reason=reason, actor=_actor(halt.by), about={"halt": str(halt.pk)}, now=now)
+
+
+@transaction.atomic
+def on_tenant_suspended(reason: str, by: str, now: datetime, **_kwargs: Any) -> None:
+    """Pause the queued runs of a tenant that the platform suspends; workers meet it at their next fence."""
+    queued = Run.objects.filter(status=Run.Status.QUEUED)
+    said = standing.pause_reason(reason, by, prefix=standing.SUSPENDED)
+    _pause(queued, reason=said, actor=SYSTEM, about={}, now=now)
+
+
+def on_tenant_activated(now: datetime, **_kwargs: Any) -> None:
+    """Let the runs of a tenant go on that is served again, where no kill switch stands."""
+    resume_unhalted(now)
+
+
+def _pause(queued: QuerySet[Run], *, reason: str, actor: Actor, about: JsonObject, now: datetime) -> int:
+    found = list(queued.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
     paused = Run.objects.filter(pk__in=found, status=Run.Status.QUEUED).update(
         status=Run.Status.PAUSED, pause_reason=reason, updated_at=now
     )
-    _record_paused(found[:MAX_RUN_EVENTS], halt, reason=reason, at=now)
+    _record_paused(found[:MAX_RUN_EVENTS], actor=actor, body={"reason": reason, **about}, at=now)
     _publish_runs(found)
     return paused
 
 
-def _record_paused(runs: list[UUID], halt: Halt, *, reason: str, at: datetime) -> None:
-    body: JsonObject = {"reason": reason, "halt": str(halt.pk)}
-    actor = _actor(halt.by)
+def _record_paused(runs: list[UUID], *, actor: Actor, body: JsonObject, at: datetime) -> None:
     entries = [
         entry(run, "run.paused", at=at, actor=actor, outcome="paused", body=body) for run in _told(runs)
     ]
@@ -160,7 +175,7 @@ def _told(runs: list[UUID]) -> QuerySet[Run]:
 
 @transaction.atomic
 def resume_unhalted(now: datetime) -> int:
-    """Let runs that kill switches had paused go on where none stands any more; return how many.
+    """Let runs that kill switches or a suspension had paused go on where none stands any more; return how many.
 
     The first 100 get an event each.
 
@@ -188,11 +203,10 @@ def resume_unhalted(now: datetime) -> int:
 def _unhalted() -> QuerySet[Run]:
     halts = Halt.objects.filter(Q(agent=None) | Q(agent_id=OuterRef("agent_id")), lifted_at=None)
     platform = PlatformHalt.objects.filter(schema__in=["", require_schema()], lifted_at=None)
+    served = Tenant.objects.filter(schema_name=require_schema(), state=State.ACTIVE)
+    stopped = Q(pause_reason__startswith=standing.PREFIX) | Q(pause_reason__startswith=standing.SUSPENDED)
     return Run.objects.filter(
-        ~Exists(halts),
-        ~Exists(platform),
-        status=Run.Status.PAUSED,
-        pause_reason__startswith=standing.PREFIX,
+        stopped, ~Exists(halts), ~Exists(platform), Exists(served), status=Run.Status.PAUSED
     )
 
 

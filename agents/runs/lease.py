@@ -24,6 +24,7 @@ from agents.runs.models import Run
 from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
 from tenants.kernel.failpoints import hit
+from tenants.tiers.limits import CONCURRENT_RUNS_SQL
 
 
 class LeaseLost(Exception):
@@ -96,7 +97,7 @@ UPDATE agents_run SET lease_expires_at = %(until)s, updated_at = %(now)s,
  input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
  recoveries = CASE WHEN %(progress)s THEN 0 ELSE recoveries END
 WHERE id = %(run)s AND status = 'running' AND lease_token = %(token)s
-RETURNING pause_requested, pause_reason, {STANDING_SQL},
+RETURNING pause_requested, pause_reason, {STANDING_SQL}, {CONCURRENT_RUNS_SQL},
  (SELECT json_agg(row_to_json(c)) FROM agents_circuit c WHERE c.state <> 'closed' OR c.failures > 0),
  (SELECT json_agg(row_to_json(p)) FROM agents_concurrencycap p)
 """  # noqa: S608  # the parts are constants
@@ -122,22 +123,23 @@ def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
     if not rows:
         raise LeaseLost
     lease.renewed(began)
-    pause_requested, pause_reason, halts, circuits, caps = rows[0]
+    pause_requested, pause_reason, halts, at_once, circuits, caps = rows[0]
     stop = standing.pause_reason_of(_parsed(halts))
     if not stop and pause_requested:
         stop = pause_reason or "Paused"
     return Weather(
         stop=stop,
         circuits=tuple(CircuitState.from_json(item) for item in _parsed(circuits)),
-        caps=_with_operators_cap([CapState.from_json(item) for item in _parsed(caps)]),
+        caps=_with_platforms_cap([CapState.from_json(item) for item in _parsed(caps)], at_once),
     )
 
 
-def _with_operators_cap(caps: list[CapState]) -> tuple[CapState, ...]:
-    """Add the operator's limit on the tenant's runs, unless the tenant set a lower one itself."""
-    limit = settings.TENANT_MAX_RUNS
-    own = min((cap.limit for cap in caps if cap.kind == "tenant"), default=limit)
-    if not limit or own < limit:
+def _with_platforms_cap(caps: list[CapState], at_once: int | None) -> tuple[CapState, ...]:
+    """Add the lower of the operator's limit and the tier's on the tenant's runs, unless the tenant set one below."""
+    stated = [limit for limit in (settings.TENANT_MAX_RUNS or None, at_once) if limit is not None]
+    own = [cap.limit for cap in caps if cap.kind == "tenant"]
+    limit = min(stated, default=None)
+    if limit is None or (own and min(own) < limit):
         return tuple(caps)
     others = [cap for cap in caps if cap.kind != "tenant"]
     return (*others, CapState(kind="tenant", name="", limit=limit))

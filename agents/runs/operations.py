@@ -27,6 +27,8 @@ from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransiti
 from tenants.kernel.failpoints import hit
 from tenants.kernel.jsonvalues import JsonObject, canonical, storable
 from tenants.kernel.tasks import enqueue
+from tenants.tiers.quotas import ensure_room, first_id_of_day
+from tenants.tiers.types import Limit
 
 MAX_QUERY = 20_000
 MAX_INPUT_BYTES = 64 * 1024
@@ -52,7 +54,7 @@ def start(
 
     `on_behalf_of` names the person whom the user asks for: that adds no right, and neither of the two may
     approve what the agent proposes. Raises PermissionMissing if the user may not execute the agent,
-    InvalidInput naming the field.
+    InvalidInput naming the field, QuotaExceeded when the tier allows no more runs today.
     """
     if user.kind != User.Kind.PERSON or user.pk not in permissions.holders(
         model=Agent, codename="execute_agent", object_pk=agent.pk, users=[user.pk]
@@ -67,6 +69,7 @@ def start(
     if len(canonical(storable(input))) > MAX_INPUT_BYTES:
         raise InvalidInput(f"The input is larger than {MAX_INPUT_BYTES // 1024} KB.")
     blueprints.validate_config(agent.blueprint, agent.config)
+    ensure_room(Limit.RUNS_PER_DAY, used=lambda: _runs_of_day(now), now=now)
     delegator = _delegator(on_behalf_of, user=user)
     remembered = _remembered(agent=agent, user=user, session_id=session_id)
     read_before = influence.of_each(remembered).values()
@@ -97,6 +100,10 @@ def start(
     hit("run.started")
     transaction.on_commit(lambda: hit("run.start-committed"))
     return run
+
+
+def _runs_of_day(now: datetime) -> int:
+    return Run.objects.filter(pk__gte=first_id_of_day(now)).count()
 
 
 def _delegator(username: str, *, user: Any) -> User | None:
@@ -188,7 +195,7 @@ def pause(*, run: Run, user: Any, reason: str, now: datetime) -> Run:
     _check_may_pause(run, user)
     run = Run.objects.select_for_update(of=("self",)).select_related("requester").get(pk=run.pk)
     why = storable(reason.strip())[:150] or "No reason given"
-    if why.startswith(standing.PREFIX):  # by which runs are found that go on when a kill switch is lifted
+    if standing.is_of_switch(why):  # by which runs are found that go on when a kill switch is lifted
         why = f"Paused: {why}"
     why = f"{why} (by {user.username})"[:200]
     if run.status in Run.ENDED or run.status == Run.Status.PAUSED or run.pause_requested:
@@ -222,7 +229,7 @@ def resume(*, run: Run, user: Any, now: datetime) -> Run:
         run.pause_requested, run.pause_reason, run.paused_by = False, "", ""
     elif run.status != Run.Status.PAUSED:
         raise StaleTransition(f"The run is {run.status}, not paused.")
-    elif run.pause_reason.startswith(standing.PREFIX):
+    elif standing.is_of_switch(run.pause_reason):
         raise StaleTransition("A kill switch stopped this run; it goes on when that is lifted.")
     else:
         _check_may_resume(run, user)

@@ -21,6 +21,7 @@ from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, EffectClass, Risk, Subject
 from tenants.kernel.errors import DomainError, InvalidInput, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
+from tenants.tiers.quotas import ensure_feature, requires_feature
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 RESERVED = frozenset({"servers", "secrets"})  # paths of the API
@@ -108,11 +109,12 @@ def _invalid(at: str, message: str) -> InvalidInput:
 
 
 @transaction.atomic
+@requires_feature("http_tools")
 def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, **limits: Any) -> Tool:
     """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
 
     `limits` may give `timeout_s`, `max_attempts`, `fallback`, `reversible` and `output_trusted`.
-    Raises InvalidInput, NameTaken.
+    Raises InvalidInput, NameTaken, QuotaExceeded.
     """
     tool.check()
     if tool.name in REGISTRY or Tool.objects.filter(name=tool.name).exists():
@@ -273,13 +275,16 @@ def _record(action: str, tool: Tool, *, actor: Actor, now: datetime, body: JsonO
 def save_server(*, server: ToolServer) -> ToolServer:
     """Store a server. Where it leads elsewhere now, or shows another credential, its tools are quarantined.
 
-    Raises ValidationError for a name that is taken or malformed, and for a URL that must not be asked.
+    Raises ValidationError for a name that is taken or malformed, and for a URL that must not be asked;
+    QuotaExceeded for a new one where the tier has none.
     """
     server.full_clean()
     with transaction.atomic():
         before = ToolServer.objects.select_for_update().filter(pk=server.pk).first()
         if before is not None and before.name != server.name:
             raise _invalid("/name", "A server keeps its name: its tools are called after it.")
+        if before is None:
+            ensure_feature("mcp_servers")
         server.save()
         if before is not None and _target(before) != _target(server):
             for tool in Tool.objects.select_for_update().filter(server=server):

@@ -27,6 +27,7 @@ _CONTRIB = [
     "guardian",
     "auditlog",
     "knox",
+    "waffle",
 ]
 _FACES = [
     "unfold.apps.BasicAppConfig",  # before django_tenants: both ship admin/app_list.html
@@ -78,8 +79,14 @@ CACHES = {
         "LOCATION": ENV.redis_url,
         "KEY_FUNCTION": "tenants.kernel.context.cache_key",
         "KEY_PREFIX": "cs",
-    }
+    },
+    "flags": {  # nothing is kept: see tenants.flags.operations
+        "BACKEND": "django.core.cache.backends.dummy.DummyCache",
+        "KEY_FUNCTION": "tenants.kernel.context.cache_key",
+    },
 }
+WAFFLE_CACHE_NAME = "flags"
+WAFFLE_ENABLE_ADMIN_PAGES = False  # governance.admin registers its own
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -117,6 +124,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "tenants.middleware.TenantMiddleware",
     "csp.middleware.CSPMiddleware",
+    "tenants.tiers.middleware.TierMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -197,6 +205,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.kernel.api.DenyUnlessGranted"],
+    "DEFAULT_THROTTLE_CLASSES": ["tenants.tiers.throttling.TenantThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

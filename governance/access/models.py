@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import models, transaction
 
 
 class User(AbstractUser):
@@ -16,8 +16,12 @@ class User(AbstractUser):
 
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PERSON, editable=False)
 
+    @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new password ends the API sessions that the old one began."""
+        """Save; a new password ends the API sessions that the old one began.
+
+        In one transaction with what listens before it: a quota that admits a person holds until they are stored.
+        """
         password_is_new = self._password is not None  # type: ignore[attr-defined]  # set by set_password
         from knox.models import AuthToken  # it refers to this model
 

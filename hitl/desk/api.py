@@ -17,6 +17,7 @@ from hitl.desk.batches import Seen
 from hitl.desk.filters import Filters
 from hitl.reviews import operations
 from hitl.reviews.types import Assurance, Channel, DecisionVerb
+from tenants.flags.operations import ensure_on
 
 
 class SeenInput(serializers.Serializer[None]):
@@ -64,8 +65,10 @@ class BatchView(APIView):
         """Approve or reject up to 100 tool calls of one shape, each as it was seen.
 
         Each is a vote of its own: one that is refused (decided meanwhile, changed, not yours, critical)
-        leaves the others as they are and says so in its result. 422 for several shapes at once.
+        leaves the others as they are and says so in its result. 422 for several shapes at once; 404 where
+        the flag `batch_decisions` is off.
         """
+        ensure_on("batch_decisions", request._request)
         data = BatchInput(data=request.data)
         data.is_valid(raise_exception=True)
         given = data.validated_data

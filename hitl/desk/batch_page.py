@@ -20,6 +20,7 @@ from hitl.desk.outliers import Standing, standings
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, Channel, DecisionVerb
+from tenants.flags.operations import page_of
 from tenants.kernel.errors import DomainError, InvalidInput
 
 
@@ -36,6 +37,7 @@ class Line:
 @login_required
 @permission_required(operations.DECIDE, raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
+@page_of("batch_decisions")
 def batch(request: HttpRequest, shape: str) -> HttpResponse:
     """Show the calls of a shape that the reviewer may decide; on POST vote on those that were ticked."""
     if not Review.objects.filter(shape=shape).exists():

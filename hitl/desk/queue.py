@@ -10,7 +10,15 @@ from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
-from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, prefetch_related_objects
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    prefetch_related_objects,
+)
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -25,6 +33,7 @@ from hitl.desk.models import SavedView
 from hitl.reviews import eligibility, quorum
 from hitl.reviews.models import Review
 from hitl.reviews.predicates import Reviewer
+from tenants.flags.operations import off_for_everybody
 from tenants.kernel.errors import DomainError, NotFound, PermissionMissing
 
 PAGE = 50
@@ -117,7 +126,9 @@ def _page(request: HttpRequest, filters: Filters, found: Any, now: datetime) -> 
     reviews = list(
         found.annotate(
             may=ExpressionWrapper(may, output_field=BooleanField()),
-            together=ExpressionWrapper(batches.fit(), output_field=BooleanField()),
+            together=ExpressionWrapper(
+                batches.fit() & ~Exists(off_for_everybody("batch_decisions")), output_field=BooleanField()
+            ),
             like_it=ArraySubquery(like_it.order_by().values("pk")[:MAX_ITEMS]),
         ).select_related("requester", "assigned_to")[: PAGE + 1]
     )

@@ -26,6 +26,7 @@ from hitl.reviews.types import BallotKind, DecisionVerb
 from tenants.kernel import live
 from tenants.kernel.errors import DomainError, InvalidInput, NotFound, PermissionMissing, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject, storable
+from tenants.tiers.quotas import requires_feature
 
 logger = logging.getLogger(__name__)
 VIEW, GIVE, REVOKE = "hitl.view_grant", "hitl.add_grant", "hitl.revoke_grant"
@@ -52,11 +53,12 @@ def why_not_give(review: Review, user: Any) -> str:
 
 
 @transaction.atomic
+@requires_feature("standing_grants")
 def give(*, review_id: UUID | str, giver: Any, request: GrantRequest, now: datetime) -> StandingGrant:
     """Give a vote ahead for calls like the one under review; that review itself stays as it is.
 
     Raises NotFound, PermissionMissing (not theirs to give), ReviewChanged (it was edited since they saw it)
-    and InvalidInput (a limit or a condition).
+    InvalidInput (a limit or a condition) and QuotaExceeded (the tier has no standing grants).
     """
     review = locked(review_id)
     why_not = why_not_give(review, giver)

@@ -11,6 +11,7 @@ from secrets import SystemRandom
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Exists, QuerySet
 
 from hitl.notifications import contacts, endpoints, pace
 from hitl.notifications.base import SendFailed
@@ -22,6 +23,7 @@ from hitl.notifications.types import Status, Target
 from hitl.reviews.models import Review
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import DomainError, StaleTransition
+from tenants.tenancy.models import State, Tenant
 from tenants.timers.operations import set_timer
 
 logger = logging.getLogger(__name__)
@@ -75,7 +77,11 @@ def claim(*, now: datetime) -> list[Notification]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CLAIM_LOCK, require_schema()])
     while True:
-        due = Notification.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+        due = (
+            Notification.objects.due(now)
+            .filter(Exists(_served()))
+            .select_for_update(skip_locked=True, of=("self",))
+        )
         row = due.select_related("endpoint", "contact").order_by("next_at", "id").first()
         if row is None:
             return []
@@ -91,6 +97,12 @@ def claim(*, now: datetime) -> list[Notification]:
             _group(row, now).update(next_at=held)
             continue
         return [_claimed(taken, now) for taken in _bundle(row, now)]
+
+
+def _served() -> QuerySet[Tenant]:
+    """Return the tenant if it is served: the messages of one that is suspended wait."""
+    served: QuerySet[Tenant] = Tenant.objects.filter(schema_name=require_schema(), state=State.ACTIVE)
+    return served
 
 
 def _is_decided(review_id: UUID | None) -> bool:

@@ -24,6 +24,7 @@ from tenants.kernel.models import uuid7
 from tenants.keys import operations as keys
 from tenants.keys.operations import Place, Sealed
 from tenants.keys.sealing import Undecipherable
+from tenants.tiers.quotas import ensure_feature
 
 KIND = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 CHANGEABLE = frozenset({"name", "enabled", "kinds", "importance"})
@@ -38,12 +39,16 @@ def save_endpoint(
     now: datetime,
     changes: Mapping[str, Any] | None = None,
 ) -> Endpoint:
-    """Store an endpoint; settings that are not given stay as they are. Raises InvalidInput.
+    """Store an endpoint; settings that are not given stay as they are.
+
+    Raises InvalidInput, and QuotaExceeded for a new one where the tier has none.
 
     Enabling one that was disabled forgets its failures.
     """
     is_new = endpoint._state.adding
-    if not is_new:
+    if is_new:
+        ensure_feature("notification_endpoints")
+    else:
         endpoint = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
     if endpoint.channel not in [channel.name for channel in tenant_wide()]:
         raise InvalidInput(

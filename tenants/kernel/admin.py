@@ -45,7 +45,22 @@ LABELS = {
 }
 
 
-class ConfigAdmin(ModelAdmin):  # type: ignore[misc]  # untyped upstream
+class Refusing(ModelAdmin):  # type: ignore[misc]  # untyped upstream
+    """Forms that show what an operation refuses as a message."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show what an operation refuses as a message on the same page."""
+        try:
+            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except PermissionMissing as error:
+            raise PermissionDenied(error.detail) from error
+        except DomainError as error:
+            messages.error(request, error.detail)
+            return HttpResponseRedirect(request.path)
+        return response
+
+
+class ConfigAdmin(Refusing):
     """Configuration that permitted people edit; django-auditlog records each change."""
 
     list_per_page = 50
@@ -79,7 +94,7 @@ class Button:
     variant: str = "primary"
 
 
-class OperationsAdmin(ModelAdmin):  # type: ignore[misc]  # untyped upstream
+class OperationsAdmin(Refusing):
     """Pages that call operations: buttons that send a POST, and refusals shown as messages."""
 
     change_form_outer_before_template = "admin/buttons.html"
@@ -126,17 +141,6 @@ class OperationsAdmin(ModelAdmin):  # type: ignore[misc]  # untyped upstream
             return HttpResponseRedirect(self._url("change", obj.pk))
 
         return press
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show what an operation refuses as a message on the same page."""
-        try:
-            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
-        except PermissionMissing as error:
-            raise PermissionDenied(error.detail) from error
-        except DomainError as error:
-            messages.error(request, error.detail)
-            return HttpResponseRedirect(request.path)
-        return response
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

@@ -114,6 +114,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     )
     if domain.status == NotAuthenticated.status:
         response["WWW-Authenticate"] = "Bearer"
+    if "retry_after_s" in domain.data:
+        response["Retry-After"] = str(domain.data["retry_after_s"])
     return response
 
 

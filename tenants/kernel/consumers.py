@@ -75,6 +75,8 @@ def _of_session(host: str, session_key: str) -> tuple[str, Any] | None:
         tenant = tenant_of_host(host)
     except UnknownTenant:
         return None
+    if not tenant.is_served:
+        return None
     with tenant_context(tenant):
         request = HttpRequest()
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)

@@ -34,6 +34,14 @@ class UnknownTenant(DomainError):
     title = "No such tenant"
 
 
+class TenantSuspended(DomainError):
+    """The platform has suspended the tenant: nobody is let in until it is activated."""
+
+    code = "tenant-suspended"
+    status = 403
+    title = "This organisation is suspended; its data is kept. The operators of the platform can tell why"
+
+
 class NotFound(DomainError):
     """The object does not exist in this tenant."""
 

@@ -16,9 +16,19 @@ def all_schemas() -> list[str]:
         return list(get_tenant_model().objects.order_by("schema_name").values_list("schema_name", flat=True))
 
 
-def in_each_schema(work: Callable[[], None], *, platform: bool) -> None:
-    """Do the work in every tenant's context, and in the platform's if asked; one failure stops no other."""
-    for schema in all_schemas():
+def served_schemas() -> list[str]:
+    """Return the schemas of tenants that work, and the platform's, in name order."""
+    with platform_context():
+        served = get_tenant_model().objects.filter(state="active")
+        return list(served.order_by("schema_name").values_list("schema_name", flat=True))
+
+
+def in_each_schema(work: Callable[[], None], *, platform: bool, suspended: bool = False) -> None:
+    """Do the work in every tenant's context, and in the platform's if asked; one failure stops no other.
+
+    A suspended tenant is passed over unless the work is for those too, as sealing its audit log is.
+    """
+    for schema in all_schemas() if suspended else served_schemas():
         if schema == PUBLIC and not platform:
             continue
         try:

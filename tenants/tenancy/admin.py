@@ -1,17 +1,10 @@
-"""Tenants in the platform's admin."""
+"""Hosts of tenants in the platform's admin."""
 
 from typing import Any
 
 from django.http import HttpRequest
 
-from tenants.kernel.admin import ConfigAdmin, EvidenceAdmin
-
-
-class TenantAdmin(EvidenceAdmin):
-    """Tenants are created with `manage.py tenants create`, which also makes their schema."""
-
-    list_display = ["name", "schema_name", "created_at"]
-    search_fields = ["name", "schema_name"]
+from tenants.kernel.admin import ConfigAdmin
 
 
 class DomainAdmin(ConfigAdmin):

@@ -1,21 +1,23 @@
-"""Install the platform and provision tenants. Runs as the role that owns the schemas."""
+"""Install the platform, as the role that owns the schemas, and provision tenants, as any."""
 
 import os
 import re
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.utils import timezone
 from django_tenants.utils import schema_exists
 
 from tenants.kernel.context import PUBLIC, platform_context, schema_tenant, tenant_context
 from tenants.kernel.errors import DomainError, InvalidInput
 from tenants.signals import schema_ready
 from tenants.tenancy import fingerprint
-from tenants.tenancy.models import Domain, SchemaTemplate, Tenant
+from tenants.tenancy.models import Domain, SchemaTemplate, State, Tenant
 
 TEMPLATE_SCHEMA = "cstemplate_q7x2m9zk"  # must occur nowhere else in a dump: it is replaced by name
 LOCK_KEY = 0x636F756E746572
@@ -136,13 +138,23 @@ def replayable(dump: str, schema: str) -> str:
     return "\n".join([*kept[:first_grant], *revokes, *kept[first_grant:]])
 
 
-def provision(*, schema: str, name: str, domain: str) -> Tenant:
+def provision(
+    *, schema: str, name: str, domain: str, tier: str = "ENTERPRISE", by: str = "", overrides: Any = None
+) -> Tenant:
     """Create a tenant, its host and its schema in one transaction, as a copy of the template.
 
+    `overrides` are limits in place of its tier's, `by` is who is on record.
     Raises InvalidInput naming the field when the schema name or the host is malformed or taken.
     """
     with platform_context(), transaction.atomic():
-        tenant = Tenant(schema_name=schema, name=name, fingerprint=fingerprint.of_code())
+        tenant = Tenant(
+            schema_name=schema,
+            name=name,
+            fingerprint=fingerprint.of_code(),
+            tier_id=tier,
+            overrides=overrides or {},
+            state=State.PROVISIONING,
+        )
         try:
             tenant.full_clean()
         except ValidationError as error:
@@ -153,12 +165,13 @@ def provision(*, schema: str, name: str, domain: str) -> Tenant:
             raise InvalidInput(f"Tenant '{schema}': '{domain}' is not a host name in lower case.")
         if Domain.objects.filter(domain=domain).exists() or schema_exists(schema):
             raise InvalidInput(f"Tenant '{schema}': the host '{domain}' or the schema is taken.")
-        template = SchemaTemplate.objects.filter(fingerprint=tenant.fingerprint).first()
-        if template is None:
+        if not SchemaTemplate.objects.filter(fingerprint=tenant.fingerprint).exists():
             raise InstallFailed("The template schema is older than this code; run `manage.py install` first.")
         with connection.cursor() as cursor:
-            cursor.execute(template.sql.replace(TEMPLATE_SCHEMA, f'"{schema}"'))  # it may be a word of SQL
+            # The function belongs to the owner of the schemas: who calls it need not be allowed to make any.
+            cursor.execute("SELECT public.tenants_copy_template(%s, %s)", [schema, tenant.fingerprint])
         tenant.save()
         Domain.objects.create(tenant=tenant, domain=domain)
         _announce(schema)
+        tenant.move(State.ACTIVE, by=by, at=timezone.now())
     return tenant

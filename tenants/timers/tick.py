@@ -1,5 +1,7 @@
 """Fire what is due: one transaction a batch, one savepoint a timer, any number of workers at once.
 
+Timers of a suspended tenant stay due and fire once it is active again.
+
 The clock is the database's, so that a worker whose clock is wrong neither hurries nor delays anything.
 """
 
@@ -30,6 +32,7 @@ _TAKE = """
 SELECT t.id, t.schema, t.kind, t.object_id, t.due_at, t.generation, t.failures,
   EXISTS (SELECT 1 FROM public.tenants_tenant n WHERE n.schema_name = t.schema)
 FROM public.tenants_timer t WHERE t.due_at <= %s
+  AND NOT EXISTS (SELECT 1 FROM public.tenants_tenant s WHERE s.schema_name = t.schema AND s.state = 'suspended')
 ORDER BY t.due_at LIMIT %s FOR UPDATE OF t SKIP LOCKED
 """
 # A handler may have set its own timer, or another's: the last one stands.

@@ -42,6 +42,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST auth/logout": SIGNED_IN,
     "GET schema/": EVERYBODY,
     "GET docs/": EVERYBODY,
+    "GET flags": SIGNED_IN,
     "GET governance/audit": frozenset({"alice", "audrey"}),
     "GET governance/audit/{pk}": frozenset({"alice", "audrey"}),
     "GET governance/audit/checkpoints": frozenset({"alice", "audrey"}),

@@ -1,7 +1,7 @@
 """Nothing of one tenant can be reached on the host of another: every route with an object is tried."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from auditlog.models import LogEntry
@@ -10,6 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.utils import timezone
 from knox.models import AuthToken
+from waffle.models import Flag
 
 from agents.catalog.models import Agent
 from agents.halts.models import Halt
@@ -43,6 +44,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # Routes whose parameter names no object of a tenant.
 NO_OBJECT = {
     "part": "a part of the live page, from a closed list",
+    "welcome": "a sealed address; tests/governance/test_platform_api.py takes one to another tenant",
     "admin:app_list": "an app",
     "admin:view_on_site": "a content type and an object; nothing here has a public page",
     "admin:": "whatever nobody else matched",
@@ -151,6 +153,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "reviewplan": str(plan.pk),
         "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
         "riskthreshold": str(threshold.pk),
+        "flag": str(cast(Any, Flag.objects.create(id=900_007, name="only-at-acme")).pk),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),

@@ -1,0 +1,1 @@
+"""The platform over its tenants: make, change, suspend and activate them, on record in both logs."""

@@ -1,0 +1,5 @@
+"""Index of this app's API."""
+
+from tenants.flags.api import FlagsView
+
+__all__ = ["FlagsView"]

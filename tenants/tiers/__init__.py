@@ -1,0 +1,1 @@
+"""Tiers: how much of everything a tenant may have, and which features."""
