@@ -19,7 +19,18 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
+from governance.api import (
+    ApiKeyViewSet,
+    AssignRoleView,
+    AuditEventViewSet,
+    CheckPermissionView,
+    CheckpointViewSet,
+    GrantLevelView,
+    LoginView,
+    LogoutView,
+    RiskThresholdViewSet,
+    RoleViewSet,
+)
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -65,6 +76,8 @@ work.register("hitl/endpoints", EndpointViewSet)
 work.register("hitl/plans", ReviewPlanViewSet)
 work.register("hitl/tiers", ReviewTierViewSet)
 work.register("governance/thresholds", RiskThresholdViewSet)
+work.register("governance/roles", RoleViewSet)
+work.register("auth/keys", ApiKeyViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -88,5 +101,8 @@ tenant_urls: list[Any] = [
     path("hitl/availability", AvailabilityView.as_view(), name="reviewer-availability"),
     path("hitl/queue/batch", BatchView.as_view(), name="review-batch-api"),
     path("hitl/analytics", AnalyticsView.as_view(), name="review-analytics-api"),
+    path("governance/roles/assign", AssignRoleView.as_view(), name="role-assign"),
+    path("governance/permissions/check", CheckPermissionView.as_view(), name="permission-check"),
+    path("governance/permissions/grant", GrantLevelView.as_view(), name="level-grant"),
     path("", include(work.urls)),
 ]

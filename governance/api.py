@@ -1,7 +1,20 @@
 """Index of this app's API."""
 
 from governance.access.api import LoginView, LogoutView
+from governance.access.keys.api import ApiKeyViewSet
+from governance.access.rights.api import AssignRoleView, CheckPermissionView, GrantLevelView, RoleViewSet
 from governance.audit.api import AuditEventViewSet, CheckpointViewSet
 from governance.policies.api import RiskThresholdViewSet
 
-__all__ = ["AuditEventViewSet", "CheckpointViewSet", "LoginView", "LogoutView", "RiskThresholdViewSet"]
+__all__ = [
+    "ApiKeyViewSet",
+    "AssignRoleView",
+    "AuditEventViewSet",
+    "CheckPermissionView",
+    "CheckpointViewSet",
+    "GrantLevelView",
+    "LoginView",
+    "LogoutView",
+    "RiskThresholdViewSet",
+    "RoleViewSet",
+]

@@ -17,7 +17,9 @@ class GovernanceConfig(AppConfig):
 
         from governance.access import operations as access
         from governance.access import roles
-        from governance.access.models import User
+        from governance.access.keys import scopes
+        from governance.access.keys.models import ApiKey
+        from governance.access.models import Role, User
         from governance.audit import configuration
         from governance.policies.models import RiskThreshold
         from governance.rulebook.parts import PARTS
@@ -27,6 +29,9 @@ class GovernanceConfig(AppConfig):
 
         roles.grant(
             admin=[
+                *("governance.view_role", "governance.add_role", "governance.change_role"),
+                *("governance.delete_role", "governance.check_permission"),
+                *("governance.view_apikey", "governance.revoke_apikey"),
                 "governance.view_user",
                 "governance.add_user",
                 "governance.change_user",
@@ -35,7 +40,13 @@ class GovernanceConfig(AppConfig):
                 "governance.view_policydecision",
                 *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
             ],
-            auditor=["governance.view_auditevent", "governance.view_policydecision"],
+            auditor=[
+                "governance.view_auditevent",
+                "governance.view_policydecision",
+                "governance.view_role",
+                "governance.check_permission",
+            ],
+            viewer=["governance.add_apikey"],  # one's own
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
@@ -54,5 +65,16 @@ class GovernanceConfig(AppConfig):
         auditlog.register(RiskThreshold)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
+        auditlog.register(Role, m2m_fields={"parents", "permissions"})
+        auditlog.register(ApiKey, exclude_fields=["digest", "last_used_at"])
+        scopes.offer(
+            audit_read=["governance.view_auditevent", "governance.view_policydecision"],
+            access_read=["governance.view_user", "governance.view_role", "governance.check_permission"],
+            access_write=["governance.view_user", "governance.view_role", "governance.change_user"],
+            thresholds_read=["governance.view_riskthreshold"],
+            thresholds_write=[
+                f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")
+            ],
+        )
         configuration.install()
         access.listen()

@@ -1,17 +1,20 @@
 """Index of this app's tables."""
 
-from governance.access.models import IdempotencyRecord, User
+from governance.access.keys.models import ApiKey
+from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.policies.models import PolicyDecision, RiskThreshold
 from governance.rulebook.models import RulebookState
 
 __all__ = [
+    "ApiKey",
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
     "IdempotencyRecord",
     "PolicyDecision",
     "RiskThreshold",
+    "Role",
     "RulebookState",
     "User",
 ]

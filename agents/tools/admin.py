@@ -20,7 +20,7 @@ from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.templatetags.display import cut, inert, pretty
 
-USE = ("risk", "effect", "reversible", "output_trusted", "timeout_s", "max_attempts", "fallback")
+USE = ("risk", "effect", "reversible", "output_trusted", "security_level", "timeout_s", "max_attempts", "fallback")
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
 QUARANTINE = ("why", "before_shown", "changes_shown")
@@ -96,7 +96,9 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         given = {name: form.cleaned_data[name] for name in ("enabled", *USE) if name in form.cleaned_data}
         if not change:
             risk, effect = Risk(given.pop("risk")), EffectClass(given.pop("effect"))
-            made = operations.create_http(tool=form.cleaned_data["tool"], risk=risk, effect=effect, **given)
+            made = operations.create_http(
+                tool=form.cleaned_data["tool"], risk=risk, effect=effect, by=request.user, **given
+            )
             obj.pk, obj._state.adding = made.pk, False
             return
         row = Tool.objects.select_related("server").get(pk=obj.pk)

@@ -47,6 +47,7 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "fallback",
             "reversible",
             "output_trusted",
+            "security_level",
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -8,7 +8,7 @@ from django.db import models
 
 from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S
 from agents.tools.registry import REGISTRY, spec_of
-from governance.types import EffectClass, Risk, ToolRef
+from governance.types import EffectClass, Risk, SecurityLevel, ToolRef
 from tenants.kernel import outbound, prepared
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import Identified
@@ -68,6 +68,12 @@ class Tool(models.Model):
         default=False,
         help_text="Nobody outside can write into its results. Others make the run untrusted that reads them.",
     )
+    security_level = models.CharField(
+        max_length=12,
+        choices=[(level.value, level.value) for level in SecurityLevel],
+        default=SecurityLevel.INTERNAL,
+        help_text="How closely it is kept: agents and people need as high a level to use it.",
+    )
     output_schema = models.JSONField(
         null=True, blank=True, editable=False, help_text="JSON Schema of the result."
     )
@@ -108,7 +114,10 @@ class Tool(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("execute_tool", "Can use the tool through agents")]
+        permissions = [
+            ("execute_tool", "Can use the tool through agents"),
+            ("admin_tool", "Can do everything with the tool, and say who else may"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -168,6 +177,7 @@ class Tool(models.Model):
             schema_version=self.schema_version,
             enabled=self.enabled and not self.quarantined,
             reversible=self.reversible,
+            level=SecurityLevel(self.security_level),
         )
 
 
