@@ -5,7 +5,10 @@ from django.contrib.auth.models import Group
 from knox.models import AuthToken
 
 from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
-from governance.access.models import User
+from governance.access.custom_roles.admin import RoleAdmin
+from governance.access.keys.admin import ApiKeyAdmin
+from governance.access.keys.models import ApiKey
+from governance.access.models import Role, User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.admin import RiskThresholdAdmin
@@ -19,5 +22,7 @@ admin.site.register(User, UserAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
+admin.site.register(Role, RoleAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)
 
 __all__ = ["AuditEventAdmin", "UserAdmin"]

@@ -6,12 +6,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.html import format_html_join
-from guardian.admin import GuardedModelAdminMixin
 
 from agents.blueprints import registry
 from agents.catalog import operations
 from agents.catalog.models import Agent
-from tenants.kernel.admin import Checkboxes, ConfigAdmin, Select, Textarea
+from governance.access.rights.admin import LevelsAdmin
+from tenants.kernel.admin import Checkboxes, Select, Textarea
 from tenants.kernel.errors import DomainError
 
 SETTINGS = {
@@ -57,7 +57,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         return cleaned
 
 
-class AgentAdmin(GuardedModelAdminMixin, ConfigAdmin):
+class AgentAdmin(LevelsAdmin):
     """Create agents and say which tools they may use; each has an identity of its own."""
 
     form = AgentForm

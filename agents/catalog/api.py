@@ -25,7 +25,17 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
     class Meta:
         model = Agent
-        fields = ["id", "name", "blueprint", "config", "tools", "version", "owner", "security_level", "created_at"]
+        fields = [
+            "id",
+            "name",
+            "blueprint",
+            "config",
+            "tools",
+            "version",
+            "owner",
+            "security_level",
+            "created_at",
+        ]
 
 
 class AgentInput(serializers.Serializer[None]):

@@ -26,7 +26,7 @@ class Agent(Identified):
         max_length=12,
         choices=[(level.value, level.value) for level in SecurityLevel],
         default=SecurityLevel.INTERNAL,
-        help_text="Up to which level it uses tools. People need a clearance as high, and for restricted to confirm who they are.",
+        help_text="It uses tools up to this level. People need a clearance as high; restricted asks who they are.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='agent',
             name='security_level',
-            field=models.CharField(choices=[('public', 'public'), ('internal', 'internal'), ('confidential', 'confidential'), ('restricted', 'restricted')], default=governance.types.SecurityLevel['INTERNAL'], help_text='Up to which level it uses tools. People need a clearance as high, and for restricted to confirm who they are.', max_length=12),
+            field=models.CharField(choices=[('public', 'public'), ('internal', 'internal'), ('confidential', 'confidential'), ('restricted', 'restricted')], default=governance.types.SecurityLevel['INTERNAL'], help_text='It uses tools up to this level. People need a clearance as high; restricted asks who they are.', max_length=12),
         ),
         migrations.AddField(
             model_name='tool',

@@ -9,18 +9,27 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from guardian.admin import GuardedModelAdminMixin
 
 from agents.tools import operations, secrets
 from agents.tools.base import ToolFailed
 from agents.tools.forms import HttpToolForm, SecretForm, ToolForm
 from agents.tools.models import Tool, ToolSecret, ToolServer
+from governance.access.rights.admin import LevelsAdmin
 from governance.types import EffectClass, Risk
 from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.templatetags.display import cut, inert, pretty
 
-USE = ("risk", "effect", "reversible", "output_trusted", "security_level", "timeout_s", "max_attempts", "fallback")
+USE = (
+    "risk",
+    "effect",
+    "reversible",
+    "output_trusted",
+    "security_level",
+    "timeout_s",
+    "max_attempts",
+    "fallback",
+)
 HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
 QUARANTINE = ("why", "before_shown", "changes_shown")
@@ -29,7 +38,7 @@ STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_vers
 BESIDE = """<strong>{}</strong><div class="beside"><div>Before{}</div><div>Now{}</div></div>"""
 
 
-class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
+class ToolAdmin(LevelsAdmin):
     """Risk, effect and enabled are the tenant's; what the tool is comes from its author, or from an admin."""
 
     list_display = ["name", "does", "risk_label", "effect", "state_label", "source", "server"]

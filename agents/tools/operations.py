@@ -109,9 +109,7 @@ def _invalid(at: str, message: str) -> InvalidInput:
 
 
 @transaction.atomic
-def create_http(
-    *, tool: HttpTool, risk: Risk, effect: EffectClass, by: Any = None, **limits: Any
-) -> Tool:
+def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, by: Any = None, **limits: Any) -> Tool:
     """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
 
     `limits` may give `timeout_s`, `max_attempts`, `fallback`, `reversible`, `output_trusted` and

@@ -48,7 +48,8 @@ def may(user: Any, *, model: type[models.Model], codename: str, object_pk: objec
 def holders(*, model: type[models.Model], codename: str, object_pk: object, users: Iterable[int]) -> set[int]:
     """Return those of `users` who hold `codename` on the object, by object, role or model permission.
 
-    `admin_x` gives what `view_x`, `change_x` and `execute_x` give. Inactive principals hold nothing. A permission that does not exist is held by superusers only.
+    `admin_x` gives what `view_x`, `change_x` and `execute_x` give. Inactive principals hold nothing. A
+    permission that does not exist is held by superusers only.
     """
     rows = prepared.execute(
         HOLDERS,

@@ -43,7 +43,9 @@ def _above(request: PolicyRequest, facts: Facts) -> list[Reason]:
             message = f"{name} is {level}; {person} is cleared for {facts.clearance} only."
             found.append(Reason(code="above-clearance", message=message, rule="security-level"))
     if SecurityLevel.RESTRICTED in {tool.level, agent.level} and not facts.user.get("step_up"):
-        message = "What is restricted runs only for a person who confirmed who they are when they started the run."
+        message = (
+            "What is restricted runs only for a person who confirmed who they are when they started the run."
+        )
         found.append(Reason(code="step-up-required", message=message, rule="security-level"))
     return found
 

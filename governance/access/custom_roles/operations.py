@@ -140,8 +140,7 @@ def _check_gives(by: Any, permissions: set[str]) -> None:
         return
     missing = sorted(permissions - by.get_all_permissions())
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise PermissionMissing(f"You cannot give what you do not have: {', '.join(missing[:3])}{more}.")
+        raise PermissionMissing(f"You cannot give what you do not have: {', '.join(missing)}.")
 
 
 def _record(action: str, by: Any, subject: Subject, now: datetime, body: dict[str, Any]) -> None:

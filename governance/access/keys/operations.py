@@ -119,7 +119,11 @@ def record(
 ) -> None:
     """Put on record what happened to a key, or with one that does not exist."""
     who = by or (key.owner if key else None)
-    actor = Actor(kind="person", id=str(who.pk), name=who.username) if who else Actor(kind="person", id="", name="")
+    actor = (
+        Actor(kind="person", id=str(who.pk), name=who.username)
+        if who
+        else Actor(kind="person", id="", name="")
+    )
     subject = Subject(kind="api-key", id=str(key.pk) if key else "")
     facts = {"prefix": key.prefix, "name": key.name, "owner": key.owner.username} if key else {}
     entry = Entry(
@@ -147,7 +151,9 @@ def _networks(given: Sequence[str]) -> list[str]:
     try:
         return [str(ip_network(item.strip())) for item in given]
     except ValueError as error:
-        raise _invalid("/allowed_ips", f"Write addresses or networks such as 192.0.2.0/24: {error}") from error
+        raise _invalid(
+            "/allowed_ips", f"Write addresses or networks such as 192.0.2.0/24: {error}"
+        ) from error
 
 
 def _invalid(at: str, message: str) -> InvalidInput:

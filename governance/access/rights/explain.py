@@ -90,7 +90,9 @@ def _ways(user: User, kind: Kind, target: Any, level: Level) -> tuple[Via, ...]:
 
 
 def _by_groups(user: User, permission: Permission, name: str) -> list[Via]:
-    groups = list(Group.objects.filter(user=user, permissions=permission).select_related("role").order_by("name"))
+    groups = list(
+        Group.objects.filter(user=user, permissions=permission).select_related("role").order_by("name")
+    )
     if not groups:
         return []
     parents, own = graph()

@@ -23,7 +23,8 @@ def held(queryset: QuerySet[Any], user: Any, codename: str) -> QuerySet[Any]:
     if by_role(user, queryset.model, codename):
         return queryset
     keys = [rows.values("object_pk") for rows in _rights(user, queryset.model, implying(codename))]
-    return queryset.annotate(_key=Cast("pk", CharField())).filter(Q(_key__in=keys[0]) | Q(_key__in=keys[1]))
+    named: QuerySet[Any] = queryset.annotate(_key=Cast("pk", CharField()))
+    return named.filter(Q(_key__in=keys[0]) | Q(_key__in=keys[1]))
 
 
 def holds_some(user: Any, model: Any, codenames: Collection[str]) -> bool:
@@ -60,7 +61,9 @@ class GrantedByLevel(DenyUnlessGranted):
             return True
         codenames = _codenames(request, view)
         return bool(
-            request.user.is_authenticated and codenames and holds_some(request.user, view.levels_of, codenames)
+            request.user.is_authenticated
+            and codenames
+            and holds_some(request.user, view.levels_of, codenames)
         )
 
     def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
@@ -78,5 +81,3 @@ def _codenames(request: Any, view: Any) -> list[str]:
     codename = (required or "").partition(".")[2]
     levels = [codename] if codename.partition("_")[0] in LEVEL_VERBS else []
     return [*levels, *getattr(view, "or_levels", ())]
-
-
