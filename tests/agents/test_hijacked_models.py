@@ -113,7 +113,9 @@ class TestHijackedModel:
         assert steps["delete_user"] == ("rejected" if may_use_tools else "denied")
 
     @pytest.mark.parametrize("role", [role for role in roles.ROLES if role not in {"admin", "operator"}])
-    def test_does_not_even_start_for_who_runs_no_agents(self, role: str, hijacked: Agent, person: Any) -> None:
+    def test_does_not_even_start_for_who_runs_no_agents(
+        self, role: str, hijacked: Agent, person: Any
+    ) -> None:
         with pytest.raises(PermissionMissing):
             start(hijacked, person(f"{role}-{uuid7().hex[-6:]}", roles=(role,)))
 
@@ -160,7 +162,9 @@ class TestViewersAgent:
         assert following.pk != first.pk
         self.refused(work(following))
 
-    def test_on_behalf_of_somebody_who_may(self, viewer: Any, hijacked: Agent, work: Work, alice: Any) -> None:
+    def test_on_behalf_of_somebody_who_may(
+        self, viewer: Any, hijacked: Agent, work: Work, alice: Any
+    ) -> None:
         self.refused(work(start(hijacked, viewer, on_behalf_of="alice")))
 
     def test_as_a_tool_of_elsewhere(self, viewer: Any, hijacked: Agent, model: FakeModel, work: Work) -> None:

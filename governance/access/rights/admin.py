@@ -58,10 +58,11 @@ class LevelsAdmin(GuardedModelAdminMixin, ConfigAdmin):
             raise PermissionDenied
 
     def _holds(self, request: HttpRequest, obj: Any, verb: str) -> bool:
+        """Ask for one object, by itself or (as the theme does) by its key; for none, whether there is any."""
         user, codename = request.user, self._codename(verb)
         if obj is None:
             return holds_some(user, self.model, [codename])
-        return may(user, model=self.model, codename=codename, object_pk=obj.pk)
+        return may(user, model=self.model, codename=codename, object_pk=getattr(obj, "pk", obj))
 
     def _codename(self, verb: str) -> str:
         return f"{verb}_{self.opts.model_name}"
