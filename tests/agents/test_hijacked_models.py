@@ -273,3 +273,32 @@ class TestRightsRemovedAfterTheApproval:
             if turn % 5 == 3:
                 assign_perm(*agents_right)
         assert (refused, Refund.objects.count() - before) == (100, 0)
+
+
+class TestRestrictedRun:
+    @pytest.fixture
+    def restricted(self, hijacked: Agent) -> Any:
+        """Make the agent and one of its tools restricted, until the test is over."""
+        tool = Tool.objects.filter(name="lookup_order")
+        Agent.objects.filter(pk=hijacked.pk).update(security_level="restricted")
+        tool.update(security_level="restricted")
+        yield Agent.objects.get(pk=hijacked.pk)
+        Agent.objects.filter(pk=hijacked.pk).update(security_level="internal")
+        tool.update(security_level="internal")
+
+    def test_uses_restricted_tools_once_its_person_confirmed_who_they_are(
+        self, restricted: Agent, alice: Any, model: FakeModel, work: Work
+    ) -> None:
+        model.script(calls(("lookup_order", EVERYTHING["lookup_order"])), text("Done."))
+        run = work(start(restricted, alice, step_up=True))
+        assert tool_steps(run) == [("lookup_order", "succeeded")]
+
+    def test_that_became_restricted_after_its_start_does_nothing(
+        self, hijacked: Agent, alice: Any, model: FakeModel, work: Work, request: Any
+    ) -> None:
+        model.script(calls(("lookup_order", EVERYTHING["lookup_order"])), text("Done."))
+        run = start(hijacked, alice)
+        request.getfixturevalue("restricted")
+        run = work(run)
+        assert tool_steps(run) == [("lookup_order", "denied")]
+        assert reasons(run, "lookup_order") == {"step-up-required"}

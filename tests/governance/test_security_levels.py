@@ -75,12 +75,6 @@ class TestGate:
         User.objects.filter(pk=oscar.pk).update(clearance="public")
         assert {r.code for r in self.decide(agent, oscar).reasons} == {"above-clearance"}
 
-    def test_costs_one_statement(self, agent: Any, oscar: Any, django_assert_num_queries: Any) -> None:
-        request = proposal(agent=agent, user=oscar, tool="lookup_order", order_id="A-1001")
-        gate.evaluate(request)
-        with django_assert_num_queries(1):
-            gate.evaluate(request)
-
 
 class TestClearance:
     def test_of_admins_is_the_highest(self, alice: Any, person: Any, oscar: Any) -> None:
