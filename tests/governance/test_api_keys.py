@@ -1,11 +1,13 @@
 """API keys: what one may do is what its scopes and its owner both may; the key itself is stored nowhere."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -252,6 +254,67 @@ class TestApi:
         assert client_of(alice).delete(f"/api/v1/auth/keys/{pk}").status_code == 409
         event = AuditEvent.objects.get(action="access.key-revoked")
         assert (event.actor_name, event.body["owner"]) == ("alice", "oscar")
+
+
+class TestPages:
+    def browser(self, user: Any) -> Client:
+        client = Client(headers={"host": "acme.localhost"})
+        client.force_login(user, backend="governance.access.backends.PeopleBackend")
+        return client
+
+    @pytest.fixture
+    def olga(self, person: Any) -> Any:
+        """Return Olga, an operator who may use the admin."""
+        user = person("olga", roles=("operator",))
+        User.objects.filter(pk=user.pk).update(is_staff=True)
+        return user
+
+    def make(self, user: Any, **more: Any) -> Any:
+        given = {"name": "CI", "wanted": ["runs:read"], "days": "30", "networks": "192.0.2.1\n", **more}
+        return self.browser(user).post("/admin/governance/apikey/add/", given)
+
+    def test_make_a_key_and_show_it_once(self, olga: Any) -> None:
+        assert self.browser(olga).get("/admin/governance/apikey/add/").status_code == 200
+        page = self.make(olga)
+        assert page.status_code == 200 and "no-store" in page["Cache-Control"]
+        text = re.search(r"cs_[0-9A-Za-z]{38}", page.content.decode())
+        assert text is not None and secret.is_whole(text[0])
+        row = ApiKey.objects.get()
+        assert (row.owner, row.scopes, row.allowed_ips) == (olga, ["runs:read"], ["192.0.2.1/32"])
+        for path in ("", f"{row.pk}/change/"):
+            shown = self.browser(olga).get(f"/admin/governance/apikey/{path}").content.decode()
+            assert "CI" in shown and text[0] not in shown
+
+    def test_name_what_is_wrong(self, olga: Any) -> None:
+        assert self.make(olga, wanted=["audit:read"]).status_code == 302  # back, with the message
+        assert self.make(olga, days="0").status_code == 200
+        assert not ApiKey.objects.exists()
+
+    def test_rotate_and_end(self, olga: Any) -> None:
+        self.make(olga)
+        row = ApiKey.objects.get()
+        path = f"/admin/governance/apikey/{row.pk}"
+        browser = self.browser(olga)
+        assert browser.get(f"{path}/rotate/").status_code == 200
+        assert ApiKey.objects.count() == 1
+        assert browser.post(f"{path}/rotate/", {"overlap_h": "x"}).status_code == 422
+        assert browser.post(f"{path}/rotate/", {"overlap_h": "1"}).status_code == 200
+        assert ApiKey.objects.count() == 2
+        assert browser.post(f"{path}/revoke/").status_code == 302
+        row.refresh_from_db()
+        assert row.revoked_at is not None
+
+    def test_of_others_are_for_who_may_view_them(
+        self, olga: Any, oscar: Any, alice: Any, key_of: Any
+    ) -> None:
+        key_of(oscar)
+        path = f"/admin/governance/apikey/{ApiKey.objects.get().pk}"
+        assert self.browser(olga).get(f"{path}/change/").status_code == 302
+        assert self.browser(olga).post(f"{path}/revoke/").status_code == 404
+        assert self.browser(olga).get(f"{path}/rotate/").status_code == 404
+        assert self.browser(alice).get(f"{path}/change/").status_code == 200
+        assert self.browser(alice).post(f"{path}/rotate/", {"overlap_h": "1"}).status_code == 403
+        assert self.browser(alice).post(f"{path}/revoke/").status_code == 302
 
 
 class TestScopes:

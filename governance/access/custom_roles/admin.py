@@ -70,6 +70,8 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         if "parents" in self.fields:
             others: Any = self.fields["parents"]
             others.queryset = Role.objects.exclude(pk=self.instance.pk)
+            others.widget.can_add_related = others.widget.can_change_related = False
+            others.widget.can_view_related = others.widget.can_delete_related = False
 
     def clean(self) -> dict[str, Any]:
         """Gather the permissions, and refuse parents that inherit from this role."""

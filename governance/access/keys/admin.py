@@ -36,7 +36,9 @@ REVOKE = Button(
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """A key to make."""
 
-    scopes = forms.MultipleChoiceField(
+    # Not `scopes`: the row's field of that name is not editable.
+    wanted = forms.MultipleChoiceField(
+        label="Scopes",
         choices=lambda: [(scope, scope) for scope in scopes.known()],
         widget=Checkboxes,
         help_text="The key may what these and you both may.",
@@ -75,7 +77,7 @@ class ApiKeyAdmin(OperationsAdmin, ConfigAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         """Ask for little; show what there is to know of a key."""
-        return ["name", *self.readonly_fields] if obj else ["name", "scopes", "days", "networks"]
+        return ["name", *self.readonly_fields] if obj else ["name", "wanted", "days", "networks"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
         """Return the keys that the person may see."""
@@ -114,7 +116,7 @@ class ApiKeyAdmin(OperationsAdmin, ConfigAdmin):
         made, text = operations.create_key(
             owner=request.user,
             name=given["name"],
-            wanted=given["scopes"],
+            wanted=given["wanted"],
             days=given["days"],
             allowed_ips=[line for line in given["networks"].splitlines() if line.strip()],
             now=timezone.now(),
@@ -184,9 +186,7 @@ class ApiKeyAdmin(OperationsAdmin, ConfigAdmin):
             "text": text,
             "back": self._url("change", key.pk),
         }
-        response = TemplateResponse(request, "admin/governance/apikey/new.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/governance/apikey/new.html", context)
 
     @display(description="State", label=LABELS)  # type: ignore[untyped-decorator]  # untyped upstream
     def state(self, key: ApiKey) -> str:
