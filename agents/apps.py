@@ -37,9 +37,11 @@ class AgentsConfig(AppConfig):
         manage += ["agents.delete_concurrencycap"]
         manage += ["agents.add_tool", "agents.add_toolserver", "agents.change_toolserver"]
         manage += [f"agents.{verb}_toolsecret" for verb in ("view", "add", "change", "delete")]
+        manage += ["agents.admin_agent", "agents.admin_tool"]
         roles.grant(
             admin=[*read, *use, *escalate, *manage],
             operator=[*read, *use, *escalate],
+            analyst=escalate,
             reviewer=[*read, *escalate],
             viewer=read,
             auditor=[*read, *escalate],
@@ -61,3 +63,28 @@ class AgentsConfig(AppConfig):
         IN_USE.add("runs_per_day", "agents.usage:RUNS_TODAY")
         IN_USE.add("concurrent_runs", "agents.usage:RUNS_AT_ONCE")
         IN_USE.add("tokens_per_month", "agents.usage:TOKENS_THIS_MONTH")
+        _rights()
+
+
+def _rights() -> None:
+    """Say which objects have levels, and what API keys may be limited to."""
+    from governance.access.keys import scopes
+    from governance.access.rights.types import KINDS
+
+    KINDS.add("agent", "agents.catalog.levels:AGENT")
+    KINDS.add("tool", "agents.tools.levels:TOOL")
+    agents = [f"agents.{verb}_agent" for verb in ("add", "change", "admin")]
+    tools = [f"agents.{verb}_{what}" for verb in ("add", "change") for what in ("tool", "toolserver")]
+    scopes.offer(
+        agents_read=["agents.view_agent"],
+        agents_write=["agents.view_agent", *agents],
+        tools_read=["agents.view_tool", "agents.view_toolserver"],
+        tools_write=["agents.view_tool", "agents.view_toolserver", *tools, "agents.admin_tool"],
+        runs_read=["agents.view_run", "agents.view_step", "agents.view_agent"],
+        runs_write=[
+            *("agents.view_run", "agents.view_step", "agents.view_agent", "agents.execute_agent"),
+            *("agents.cancel_run", "agents.pause_run", "agents.escalate_run"),
+        ],
+        limits_read=["agents.view_halt", "agents.view_circuit", "agents.view_concurrencycap"],
+        limits_write=["agents.view_halt", "agents.add_halt", "agents.lift_halt", "agents.change_circuit"],
+    )

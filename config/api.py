@@ -20,12 +20,17 @@ from agents.api import (
     ToolViewSet,
 )
 from governance.api import (
+    ApiKeyViewSet,
+    AssignRoleView,
     AuditEventViewSet,
+    CheckPermissionView,
     CheckpointViewSet,
+    GrantLevelView,
     LoginView,
     LogoutView,
     RiskProfileView,
     RiskThresholdViewSet,
+    RoleViewSet,
     TenantViewSet,
     TierViewSet,
 )
@@ -75,6 +80,8 @@ work.register("hitl/endpoints", EndpointViewSet)
 work.register("hitl/plans", ReviewPlanViewSet)
 work.register("hitl/tiers", ReviewTierViewSet)
 work.register("governance/thresholds", RiskThresholdViewSet)
+work.register("governance/roles", RoleViewSet)
+work.register("auth/keys", ApiKeyViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -105,5 +112,8 @@ tenant_urls: list[Any] = [
     path("hitl/queue/batch", BatchView.as_view(), name="review-batch-api"),
     path("hitl/analytics", AnalyticsView.as_view(), name="review-analytics-api"),
     path("governance/risk-profile", RiskProfileView.as_view(), name="risk-profile"),
+    path("governance/roles/assign", AssignRoleView.as_view(), name="role-assign"),
+    path("governance/permissions/check", CheckPermissionView.as_view(), name="permission-check"),
+    path("governance/permissions/grant", GrantLevelView.as_view(), name="level-grant"),
     path("", include(work.urls)),
 ]

@@ -85,9 +85,11 @@ GROUPS = {
     ),
     "Access": (
         Link(title="People", icon="group", model="governance.user"),
-        Link(title="Roles", icon="badge", model="auth.group"),
-        Link(title="API tokens", icon="key", model="knox.authtoken"),
         Link(title="Feature flags", icon="flag", model="waffle.flag"),
+        Link(title="Roles", icon="badge", model="governance.role"),
+        Link(title="Groups", icon="groups", model="auth.group"),
+        Link(title="API keys", icon="key", model="governance.apikey", permission="governance.add_apikey"),
+        Link(title="API sessions", icon="login", model="knox.authtoken"),
     ),
 }
 

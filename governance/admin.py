@@ -6,7 +6,10 @@ from knox.models import AuthToken
 from waffle.models import Flag
 
 from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
-from governance.access.models import User
+from governance.access.custom_roles.admin import RoleAdmin
+from governance.access.keys.admin import ApiKeyAdmin
+from governance.access.keys.models import ApiKey
+from governance.access.models import Role, User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.platform.admin import TenantAdmin, TierAdmin
@@ -24,5 +27,7 @@ admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
 admin.site.register(RiskProfile, RiskProfileAdmin)
 admin.site.register(Flag, FlagAdmin)
+admin.site.register(Role, RoleAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)
 
 __all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -1,29 +1,24 @@
 """Index of this app's API."""
 
-from governance.access.api import (
-    LoginView,
-    LogoutView,
-)
-from governance.audit.api import (
-    AuditEventViewSet,
-    CheckpointViewSet,
-)
-from governance.platform.api import (
-    TenantViewSet,
-    TierViewSet,
-)
-from governance.policies.api import (
-    RiskProfileView,
-    RiskThresholdViewSet,
-)
+from governance.access.api import LoginView, LogoutView
+from governance.access.keys.api import ApiKeyViewSet
+from governance.access.rights.api import AssignRoleView, CheckPermissionView, GrantLevelView, RoleViewSet
+from governance.audit.api import AuditEventViewSet, CheckpointViewSet
+from governance.platform.api import TenantViewSet, TierViewSet
+from governance.policies.api import RiskProfileView, RiskThresholdViewSet
 
 __all__ = [
+    "ApiKeyViewSet",
+    "AssignRoleView",
     "AuditEventViewSet",
+    "CheckPermissionView",
     "CheckpointViewSet",
+    "GrantLevelView",
     "LoginView",
     "LogoutView",
     "RiskProfileView",
     "RiskThresholdViewSet",
+    "RoleViewSet",
     "TenantViewSet",
     "TierViewSet",
 ]

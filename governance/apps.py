@@ -19,7 +19,9 @@ class GovernanceConfig(AppConfig):
 
         from governance.access import operations as access
         from governance.access import roles, seats
-        from governance.access.models import User
+        from governance.access.keys import scopes
+        from governance.access.keys.models import ApiKey
+        from governance.access.models import Role, User
         from governance.audit import configuration
         from governance.policies.models import RiskProfile, RiskThreshold
         from governance.rulebook.parts import PARTS
@@ -30,6 +32,9 @@ class GovernanceConfig(AppConfig):
 
         roles.grant(
             admin=[
+                *("governance.view_role", "governance.add_role", "governance.change_role"),
+                *("governance.delete_role", "governance.check_permission"),
+                *("governance.view_apikey", "governance.revoke_apikey"),
                 "governance.view_user",
                 "governance.add_user",
                 "governance.change_user",
@@ -40,7 +45,13 @@ class GovernanceConfig(AppConfig):
                 "governance.view_riskprofile",
                 "governance.change_riskprofile",
             ],
-            auditor=["governance.view_auditevent", "governance.view_policydecision"],
+            auditor=[
+                "governance.view_auditevent",
+                "governance.view_policydecision",
+                "governance.view_role",
+                "governance.check_permission",
+            ],
+            viewer=["governance.add_apikey"],  # one's own
         )
         tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
         roles.grant(
@@ -77,6 +88,17 @@ class GovernanceConfig(AppConfig):
         auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
+        auditlog.register(Role, m2m_fields={"parents", "permissions"})
+        auditlog.register(ApiKey, exclude_fields=["digest", "last_used_at"])
+        scopes.offer(
+            audit_read=["governance.view_auditevent", "governance.view_policydecision"],
+            access_read=["governance.view_user", "governance.view_role", "governance.check_permission"],
+            access_write=["governance.view_user", "governance.view_role", "governance.change_user"],
+            thresholds_read=["governance.view_riskthreshold"],
+            thresholds_write=[
+                f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")
+            ],
+        )
         configuration.install()
         access.listen()
         METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")

@@ -86,7 +86,12 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         argument_problems=arguments.problems(request.tool.parameters, request.arguments),
         thresholds=book["thresholds"],
         profile=book["risk_profile"],
-        user={"groups": list(known.groups)},
+        user={
+            "groups": list(known.groups),
+            "clearance": known.clearance,
+            "step_up": (request.circumstances.get("user") or {}).get("step_up") is True,
+        },
+        clearance=known.clearance,
     )
     opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]
     verdict = combine(opinions, approval=approval, digest=digest)

@@ -1,11 +1,13 @@
 """Index of this app's tables."""
 
-from governance.access.models import IdempotencyRecord, User
+from governance.access.keys.models import ApiKey
+from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.policies.models import PolicyDecision, RiskProfile, RiskThreshold
 from governance.rulebook.models import RulebookState
 
 __all__ = [
+    "ApiKey",
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
@@ -13,6 +15,7 @@ __all__ = [
     "PolicyDecision",
     "RiskProfile",
     "RiskThreshold",
+    "Role",
     "RulebookState",
     "User",
 ]

@@ -37,6 +37,11 @@ class SecurityLevel(StrEnum):
     CONFIDENTIAL = "confidential"
     RESTRICTED = "restricted"
 
+    def exceeds(self, other: "SecurityLevel") -> bool:
+        """Tell whether this is kept more closely than `other`."""
+        order = list(SecurityLevel)
+        return order.index(self) > order.index(other)
+
 
 class Effect(StrEnum):
     """What the gate decided."""

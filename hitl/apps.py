@@ -25,6 +25,7 @@ class HitlConfig(AppConfig):
         _notifications()
         _escalation()
         _desk()
+        _scopes()
 
 
 def _reviews() -> None:
@@ -64,6 +65,7 @@ def _notifications() -> None:
     endpoints = [f"hitl.{verb}_endpoint" for verb in ("view", "add", "change")]
     roles.grant(
         admin=[*endpoints, "hitl.view_notification", "hitl.change_notification"],
+        analyst=["hitl.view_endpoint"],
         operator=["hitl.view_endpoint"],
         auditor=["hitl.view_endpoint", "hitl.view_notification"],
     )
@@ -125,3 +127,14 @@ def _desk() -> None:
     )
     auditlog.register(SavedView)
     METERS.add("reviews", "hitl.usage:REVIEWS")
+
+
+def _scopes() -> None:
+    """Say what API keys for reviews may be limited to."""
+    from governance.access.keys import scopes
+
+    see = ["hitl.view_review", "hitl.view_grant", "hitl.view_vote"]
+    scopes.offer(
+        reviews_read=see,
+        reviews_write=[*see, "hitl.decide_review", "hitl.add_grant", "hitl.revoke_grant"],
+    )

@@ -6,12 +6,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.html import format_html_join
-from guardian.admin import GuardedModelAdminMixin
 
 from agents.blueprints import registry
 from agents.catalog import operations
 from agents.catalog.models import Agent
-from tenants.kernel.admin import Checkboxes, ConfigAdmin, Select, Textarea
+from governance.access.rights.admin import LevelsAdmin
+from tenants.kernel.admin import Checkboxes, Select, Textarea
 from tenants.kernel.errors import DomainError
 
 SETTINGS = {
@@ -39,7 +39,7 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
 
     class Meta:
         model = Agent
-        fields = ["name", "blueprint", "config", "tools"]
+        fields = ["name", "blueprint", "config", "tools", "security_level"]
         field_classes = {"tools": ToolChoices}
         help_texts = {
             "config": format_html_join("", "<div><code>{}</code>: {}</div>", SETTINGS.items()),
@@ -57,12 +57,12 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         return cleaned
 
 
-class AgentAdmin(GuardedModelAdminMixin, ConfigAdmin):
+class AgentAdmin(LevelsAdmin):
     """Create agents and say which tools they may use; each has an identity of its own."""
 
     form = AgentForm
-    list_display = ["name", "blueprint", "version", "owner"]
-    list_filter = ["blueprint"]
+    list_display = ["name", "blueprint", "security_level", "version", "owner"]
+    list_filter = ["blueprint", "security_level"]
     search_fields = ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -77,11 +77,19 @@ class AgentAdmin(GuardedModelAdminMixin, ConfigAdmin):
         """Call the operation that the API calls."""
         names = [tool.name for tool in form.cleaned_data["tools"]]
         config = form.cleaned_data["config"] or {}
+        level = form.cleaned_data["security_level"]
         if change:
-            operations.change_agent(agent=obj, config=config, tools=names)
+            operations.change_agent(
+                agent=obj, by=request.user, config=config, tools=names, security_level=level
+            )
             return
         made = operations.create_agent(
-            name=obj.name, blueprint=obj.blueprint, owner=request.user, config=config, tools=names
+            name=obj.name,
+            blueprint=obj.blueprint,
+            owner=request.user,
+            config=config,
+            tools=names,
+            security_level=level,
         )
         obj.pk, obj.principal_id, obj.owner_id = made.pk, made.principal_id, made.owner_id
         obj._state.adding = False

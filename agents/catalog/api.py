@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -11,7 +12,9 @@ from rest_framework.response import Response
 from agents.blueprints import registry
 from agents.catalog.models import Agent
 from agents.catalog.operations import change_agent, create_agent
+from agents.tools.api import SECURITY_LEVELS
 from governance.access.idempotency import once
+from governance.access.rights.holding import GrantedByLevel, held
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -22,7 +25,17 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
     class Meta:
         model = Agent
-        fields = ["id", "name", "blueprint", "config", "tools", "version", "owner", "created_at"]
+        fields = [
+            "id",
+            "name",
+            "blueprint",
+            "config",
+            "tools",
+            "version",
+            "owner",
+            "security_level",
+            "created_at",
+        ]
 
 
 class AgentInput(serializers.Serializer[None]):
@@ -32,6 +45,7 @@ class AgentInput(serializers.Serializer[None]):
     blueprint = serializers.CharField(max_length=60)
     config = serializers.DictField(required=False)
     tools = serializers.ListField(child=serializers.CharField(), required=False)
+    security_level = serializers.ChoiceField(SECURITY_LEVELS, required=False)
 
 
 class AgentChange(serializers.Serializer[None]):
@@ -39,6 +53,7 @@ class AgentChange(serializers.Serializer[None]):
 
     config = serializers.DictField(required=False)
     tools = serializers.ListField(child=serializers.CharField(), required=False)
+    security_level = serializers.ChoiceField(SECURITY_LEVELS, required=False)
 
 
 class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Agent]):
@@ -47,9 +62,15 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     required_permission: Any = {
         "GET": "agents.view_agent", "POST": "agents.add_agent", "PATCH": "agents.change_agent",
     }  # fmt: skip
+    permission_classes = [GrantedByLevel]
+    levels_of = Agent
     queryset = Agent.objects.select_related("owner").prefetch_related("tools")
     serializer_class = AgentSerializer
     filterset_fields = ["blueprint", "name"]
+
+    def get_queryset(self) -> QuerySet[Agent]:
+        """Return the agents that the caller may view, by role or each by itself."""
+        return held(super().get_queryset(), self.request.user, "view_agent")
 
     @extend_schema(responses={200: {"type": "array", "items": {"type": "object"}}})
     @action(detail=False, pagination_class=None, filter_backends=[])
@@ -75,5 +96,5 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         """Change configuration or tools; the version rises."""
         data = AgentChange(data=request.data)
         data.is_valid(raise_exception=True)
-        agent = change_agent(agent=self.get_object(), **data.validated_data)
+        agent = change_agent(agent=self.get_object(), by=request.user, **data.validated_data)
         return Response(AgentSerializer(agent).data)

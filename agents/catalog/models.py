@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 from agents.tools.models import Tool
-from governance.types import AgentRef
+from governance.types import AgentRef, SecurityLevel
 from tenants.kernel.models import Identified
 
 
@@ -22,11 +22,20 @@ class Agent(Identified):
     tools = models.ManyToManyField(
         Tool, blank=True, related_name="+", help_text="Tools offered to the model."
     )
+    security_level = models.CharField(
+        max_length=12,
+        choices=[(level.value, level.value) for level in SecurityLevel],
+        default=SecurityLevel.INTERNAL,
+        help_text="It uses tools up to this level. People need a clearance as high; restricted asks who they are.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
-        permissions = [("execute_agent", "Can start runs of the agent")]
+        permissions = [
+            ("execute_agent", "Can start runs of the agent"),
+            ("admin_agent", "Can do everything with the agent, and say who else may"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -39,4 +48,6 @@ class Agent(Identified):
             version=self.version,
             principal_id=int(self.principal_id),
             owner_id=int(self.owner_id),
+            blueprint=self.blueprint,
+            level=SecurityLevel(self.security_level),
         )

@@ -9,15 +9,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from guardian.shortcuts import get_objects_for_user
 from rest_framework.generics import get_object_or_404
 
 from agents.catalog.models import Agent
 from agents.halts import standing
-from agents.runs import engine, escalations, influence, operations
+from agents.runs import assurance, engine, escalations, influence, operations
 from agents.runs.models import Run
+from governance.access.rights.holding import held
 from governance.audit.models import AuditEvent
 from governance.types import Risk
+from hitl.desk import stepup
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel.errors import DomainError, InvalidInput
@@ -54,11 +55,13 @@ def ask(request: HttpRequest) -> HttpResponse:
             user=request.user,
             input={"query": query},
             session_id=str(uuid7()),
+            step_up=assurance.confirmed(request),
             trace_id=request.trace_id,  # type: ignore[attr-defined]
             now=timezone.now(),
         )
     except DomainError as error:
-        context = {**_home(request), "error": error, "query": query}
+        needs_password = isinstance(error, operations.StepUpRequired | stepup.WrongPassword)
+        context = {**_home(request), "error": error, "query": query, "needs_password": needs_password}
         return render(request, "dashboard/home.html", context, status=error.status)
     return HttpResponseRedirect(reverse("run", args=[run.pk]))
 
@@ -172,9 +175,7 @@ def _circuit(run: Run) -> dict[str, str] | None:
 
 
 def _home(request: HttpRequest) -> dict[str, Any]:
-    context: dict[str, Any] = {
-        "agents": get_objects_for_user(request.user, "agents.execute_agent", klass=Agent).order_by("name")
-    }
+    context: dict[str, Any] = {"agents": held(Agent.objects.order_by("name"), request.user, "execute_agent")}
     for part in _PARTS.values():
         context |= part(request)
     return context

@@ -25,5 +25,6 @@ class DemoConfig(AppConfig):
             REGISTRY.add(name, f"agents.demo.bench:{name}")
         for name in ("ledger_read", "ledger_put", "ledger_add", "ledger_pay"):
             REGISTRY.add(name, f"agents.demo.chaos:{name}")
+        REGISTRY.add("delete_user", "agents.demo.accounts:delete_user")
         if file := os.environ.get("COUNTERSIGN_FAILPOINTS"):
             failpoints.arm(Path(file))

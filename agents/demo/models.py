@@ -82,3 +82,13 @@ class SentEmail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class DeletedAccount(models.Model):
+    """A user's account that is gone."""
+
+    username = models.CharField(max_length=150, unique=True)
+    deleted_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.username

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,11 +18,13 @@ from agents.demo.duty import seed_duty
 from agents.demo.models import Employee, Order, Ticket
 from agents.runs import operations as runs
 from agents.runs.models import Run
+from agents.tools.models import Tool
 from governance.access import roles
-from governance.access.models import User
+from governance.access.custom_roles.operations import save_role
+from governance.access.models import Role, User
 from governance.audit.operations import seal_all
 from governance.policies.models import RiskThreshold
-from governance.types import Risk
+from governance.types import Risk, SecurityLevel
 from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.tenants import in_each_schema
 from tenants.tenancy.models import Tenant
@@ -79,6 +81,8 @@ class Scenario:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     thresholds: tuple[tuple[str, str, str], ...]
     """Tool, argument, and the amount from which on two people must approve."""
+    confidential: tuple[str, ...] = ()
+    """Tools about people's pay; the agent that uses them is confidential too."""
 
 
 def _orders() -> None:
@@ -174,6 +178,7 @@ SCENARIOS = (
             "requests_per_minute": 6_000,
             "features": ["*"],
         },
+        confidential=("lookup_employee", "calculate_bonus", "record_bonus", "change_salary"),
     ),
 )
 
@@ -217,13 +222,16 @@ def _seed_tenant(scenario: Scenario) -> None:
         )
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
+        Tool.objects.filter(name__in=scenario.confidential).update(security_level=SecurityLevel.CONFIDENTIAL)
         create_agent(
             name=scenario.agent,
             blueprint="assistant",
             owner=people["alice"],
             config={"instructions": scenario.instructions},
             tools=scenario.tools,
+            security_level=SecurityLevel.CONFIDENTIAL if scenario.confidential else SecurityLevel.INTERNAL,
         )
+        _seed_role(author=people["alice"])
     if not Run.objects.exists():
         agent = Agent.objects.get(name=scenario.agent)
         for query in scenario.requests:
@@ -234,6 +242,20 @@ def _seed_tenant(scenario: Scenario) -> None:
                 trace_id=secrets.token_hex(16),
                 now=timezone.now(),
             )
+
+
+def _seed_role(*, author: User) -> None:
+    """Make a role of the tenant's own: who has it looks at what analysts do, and stops what runs wild."""
+    stop = ["pause_run", "cancel_run", "add_halt"]
+    save_role(
+        role=None,
+        name="shift lead",
+        description="An analyst who may stop runs and agents, and starts none.",
+        parents=[Role.objects.get(name=roles.ANALYST)],
+        permissions=Permission.objects.filter(content_type__app_label="agents", codename__in=stop),
+        by=author,
+        now=timezone.now(),
+    )
 
 
 def _person(username: str) -> User:

@@ -21,6 +21,7 @@ from agents.catalog.models import Agent
 from agents.runs import escalations, influence, operations
 from agents.runs.models import Run, Step
 from governance.access.idempotency import once
+from governance.access.rights.holding import GrantedByLevel
 from governance.types import Risk
 from hitl.reviews.api import ReviewSerializer
 from tenants.kernel import live
@@ -114,6 +115,9 @@ class ExecuteView(APIView):
     """Start a run of an agent."""
 
     required_permission = "agents.view_agent"
+    permission_classes = [GrantedByLevel]
+    levels_of = Agent
+    or_levels = ("execute_agent",)
 
     @extend_schema(request=ExecuteInput, responses={200: RunSerializer, 202: RunSerializer})
     def post(self, request: Request, pk: UUID) -> Response:

@@ -14,16 +14,16 @@ from agents.catalog.models import Agent
 from agents.halts import standing
 from agents.runs import engine, influence
 from agents.runs.models import Run, Step
-from governance.access import permissions
+from governance.access import clearances, permissions
 from governance.access.models import User
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.types import SYSTEM, Actor, Subject, UserRef
+from governance.types import SYSTEM, Actor, SecurityLevel, Subject, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
 from tenants.kernel import live
-from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
+from tenants.kernel.errors import DomainError, InvalidInput, PermissionMissing, StaleTransition
 from tenants.kernel.failpoints import hit
 from tenants.kernel.jsonvalues import JsonObject, canonical, storable
 from tenants.kernel.tasks import enqueue
@@ -39,6 +39,14 @@ MEMORY_CHARACTERS = 4000
 ADVANCE = "agents.advance_run"
 
 
+class StepUpRequired(DomainError):
+    """A restricted agent runs only for a person who has just confirmed who they are."""
+
+    code = "step-up-required"
+    status = 403
+    title = "Confirm who you are to start a run of this agent"
+
+
 @transaction.atomic
 def start(
     *,
@@ -49,17 +57,21 @@ def start(
     now: datetime,
     session_id: str = "",
     on_behalf_of: str = "",
+    step_up: bool = False,
 ) -> Run:
     """Queue a run of the agent for the user, with a snapshot of the agent as it is now.
 
     `on_behalf_of` names the person whom the user asks for: that adds no right, and neither of the two may
-    approve what the agent proposes. Raises PermissionMissing if the user may not execute the agent,
-    InvalidInput naming the field, QuotaExceeded when the tier allows no more runs today.
+    approve what the agent proposes. `step_up` says that the user has just confirmed who they are. Raises
+    PermissionMissing if the user may not execute the agent or is not cleared for it, StepUpRequired for a
+    restricted agent without that, InvalidInput naming the field, QuotaExceeded when the tier allows no more
+    runs today.
     """
-    if user.kind != User.Kind.PERSON or user.pk not in permissions.holders(
-        model=Agent, codename="execute_agent", object_pk=agent.pk, users=[user.pk]
+    if user.kind != User.Kind.PERSON or not permissions.may(
+        user, model=Agent, codename="execute_agent", object_pk=agent.pk
     ):
         raise PermissionMissing(f"You may not start runs of {agent.name}.")
+    _check_level(agent, user, step_up=step_up)
     query = input.get("query")
     if not isinstance(query, str) or not query.strip() or len(query) > MAX_QUERY:
         raise InvalidInput(
@@ -84,6 +96,7 @@ def start(
             "tools": sorted(agent.tools.values_list("name", flat=True)),
             "memory": [_exchange(earlier) for earlier in remembered],
             "influence": sorted({name for names in read_before for name in names}),
+            **({"step_up": True} if step_up else {}),
         },
         requester=user,
         delegator=delegator,
@@ -104,6 +117,17 @@ def start(
 
 def _runs_of_day(now: datetime) -> int:
     return Run.objects.filter(pk__gte=first_id_of_day(now)).count()
+
+
+def _check_level(agent: Agent, user: Any, *, step_up: bool) -> None:
+    """Refuse an agent above the person's clearance, and a restricted one unless they confirmed who they are."""
+    level = SecurityLevel(agent.security_level)
+    if level.exceeds(SecurityLevel(user.clearance)) and level.exceeds(clearance := clearances.of_user(user)):
+        raise PermissionMissing(f"{agent.name} is {level}; you are cleared for {clearance} only.")
+    if level is SecurityLevel.RESTRICTED and not step_up:
+        raise StepUpRequired(
+            f"{agent.name} is restricted: start its run in the browser and give your password again."
+        )
 
 
 def _delegator(username: str, *, user: Any) -> User | None:

@@ -42,6 +42,7 @@ def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) ->
         run=hold.run_ref(step),
         delegator=UserRef(id=delegator.pk, name=delegator.username) if delegator else None,
         influence=influence.of(hold.run, hold.steps),
+        circumstances={"user": {"step_up": hold.run.snapshot.get("step_up", False)}},
     )
 
 

@@ -7,13 +7,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
-from guardian.shortcuts import get_objects_for_user
 from rest_framework.generics import get_object_or_404
 
 from agents.catalog.models import Agent
-from agents.runs import operations
+from agents.runs import assurance, operations
 from agents.runs.models import Run
 from agents.sessions.questions import conversation, latest_runs
+from governance.access.rights.holding import held
+from hitl.desk import stepup
 from tenants.kernel.errors import DomainError, PermissionMissing
 
 SESSIONS = 50
@@ -41,7 +42,8 @@ def session(request: HttpRequest, pk: str) -> HttpResponse:
         try:
             _go_on(request, run, query)
         except DomainError as error:
-            context = {"error": error, "query": query}
+            needs_password = isinstance(error, operations.StepUpRequired | stepup.WrongPassword)
+            context = {"error": error, "query": query, "needs_password": needs_password}
         else:
             return HttpResponseRedirect(request.path)
     runs = list(conversation(run).select_related("requester"))
@@ -60,7 +62,7 @@ def _template(request: HttpRequest, name: str) -> str:
 
 
 def _may_go_on(request: HttpRequest, run: Run) -> bool:
-    usable = get_objects_for_user(request.user, "agents.execute_agent", klass=Agent)
+    usable = held(Agent.objects.all(), request.user, "execute_agent")
     return bool(
         run.session_id and run.requester_id == request.user.pk and usable.filter(pk=run.agent_id).exists()
     )
@@ -74,6 +76,7 @@ def _go_on(request: HttpRequest, run: Run, query: str) -> None:
         user=request.user,
         input={"query": query},
         session_id=run.session_id,
+        step_up=assurance.confirmed(request),
         trace_id=request.trace_id,  # type: ignore[attr-defined]
         now=timezone.now(),
     )

@@ -9,12 +9,12 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from guardian.admin import GuardedModelAdminMixin
 
 from agents.tools import operations, secrets
 from agents.tools.base import ToolFailed
 from agents.tools.forms import HttpToolForm, SecretForm, ToolForm
 from agents.tools.models import Tool, ToolSecret, ToolServer
+from governance.access.rights.admin import LevelsAdmin
 from governance.types import EffectClass, Risk
 from tenants.kernel.admin import LABELS, ConfigAdmin, action, display
 from tenants.kernel.jsonvalues import JsonObject
@@ -26,6 +26,7 @@ USE = (
     "reversible",
     "output_trusted",
     "withholds_results",
+    "security_level",
     "timeout_s",
     "max_attempts",
     "fallback",
@@ -38,7 +39,7 @@ STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_vers
 BESIDE = """<strong>{}</strong><div class="beside"><div>Before{}</div><div>Now{}</div></div>"""
 
 
-class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
+class ToolAdmin(LevelsAdmin):
     """Risk, effect and enabled are the tenant's; what the tool is comes from its author, or from an admin."""
 
     list_display = ["name", "does", "risk_label", "effect", "state_label", "source", "server"]
@@ -105,7 +106,9 @@ class ToolAdmin(GuardedModelAdminMixin, ConfigAdmin):
         given = {name: form.cleaned_data[name] for name in ("enabled", *USE) if name in form.cleaned_data}
         if not change:
             risk, effect = Risk(given.pop("risk")), EffectClass(given.pop("effect"))
-            made = operations.create_http(tool=form.cleaned_data["tool"], risk=risk, effect=effect, **given)
+            made = operations.create_http(
+                tool=form.cleaned_data["tool"], risk=risk, effect=effect, by=request.user, **given
+            )
             obj.pk, obj._state.adding = made.pk, False
             return
         row = Tool.objects.select_related("server").get(pk=obj.pk)

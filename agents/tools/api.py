@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
@@ -15,12 +16,14 @@ from agents.tools.models import Tool, ToolSecret, ToolServer
 from agents.tools.operations import HttpTool
 from agents.tools.remote.endpoint import Endpoint
 from governance.access.idempotency import once
-from governance.types import EffectClass, Risk
+from governance.access.rights.holding import GrantedByLevel, held
+from governance.types import EffectClass, Risk, SecurityLevel
 from tenants.kernel.api import CursorPage
 from tenants.kernel.errors import InvalidInput
 
 RISKS = [risk.value for risk in Risk]
 EFFECTS = [effect.value for effect in EffectClass]
+SECURITY_LEVELS = [level.value for level in SecurityLevel]
 
 
 class QuarantineSerializer(serializers.Serializer[Any]):
@@ -43,6 +46,7 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
             "quarantine", "reversible", "output_trusted", "withholds_results",
+            "quarantine", "reversible", "output_trusted", "security_level",
             "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
             "max_attempts", "fallback", "schema_version",
         ]  # fmt: skip
@@ -65,6 +69,9 @@ class Limits(serializers.Serializer[None]):
     )
     withholds_results = serializers.BooleanField(
         required=False, help_text="The model is given a handle instead of the result."
+    )
+    security_level = serializers.ChoiceField(
+        SECURITY_LEVELS, required=False, help_text="How closely it is kept; internal unless somebody says so."
     )
 
 
@@ -104,12 +111,18 @@ class ToolViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         "GET": "agents.view_tool", "POST": "agents.add_tool", "PATCH": "agents.change_tool",
     }  # fmt: skip
     http_method_names = ["get", "post", "patch", "head", "options"]
+    permission_classes = [GrantedByLevel]
+    levels_of = Tool
     queryset = Tool.objects.select_related("server", "fallback")
     serializer_class = ToolSerializer
     pagination_class = CursorPage
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
     filterset_fields = ["risk", "enabled", "source", "quarantined"]
+
+    def get_queryset(self) -> QuerySet[Tool]:
+        """Return the tools that the caller may view, by role or each by itself."""
+        return held(super().get_queryset(), self.request.user, "view_tool")
 
     @extend_schema(request=ToolInput, responses={201: ToolSerializer})
     def create(self, request: Request) -> Response:
@@ -127,7 +140,7 @@ class ToolViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         )
 
         def make() -> tuple[int, Any]:
-            row = operations.create_http(tool=tool, risk=risk, effect=effect, **given)
+            row = operations.create_http(tool=tool, risk=risk, effect=effect, by=request.user, **given)
             return 201, ToolSerializer(row).data
 
         status, body = once(request, make)

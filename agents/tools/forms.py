@@ -48,6 +48,7 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "reversible",
             "output_trusted",
             "withholds_results",
+            "security_level",
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

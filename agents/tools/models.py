@@ -8,7 +8,7 @@ from django.db import models
 
 from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S
 from agents.tools.registry import REGISTRY, spec_of
-from governance.types import EffectClass, Risk, ToolRef
+from governance.types import EffectClass, Risk, SecurityLevel, ToolRef
 from tenants.kernel import outbound, prepared
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import Identified
@@ -72,6 +72,12 @@ class Tool(models.Model):
         default=False,
         help_text="The model is given a handle instead of the result, so whoever wrote into it cannot speak to it.",
     )
+    security_level = models.CharField(
+        max_length=12,
+        choices=[(level.value, level.value) for level in SecurityLevel],
+        default=SecurityLevel.INTERNAL,
+        help_text="How closely it is kept: agents and people need as high a level to use it.",
+    )
     output_schema = models.JSONField(
         null=True, blank=True, editable=False, help_text="JSON Schema of the result."
     )
@@ -112,7 +118,10 @@ class Tool(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("execute_tool", "Can use the tool through agents")]
+        permissions = [
+            ("execute_tool", "Can use the tool through agents"),
+            ("admin_tool", "Can do everything with the tool, and say who else may"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -172,6 +181,7 @@ class Tool(models.Model):
             schema_version=self.schema_version,
             enabled=self.enabled and not self.quarantined,
             reversible=self.reversible,
+            level=SecurityLevel(self.security_level),
         )
 
 

@@ -16,9 +16,10 @@ from agents.tools.registry import REGISTRY
 from agents.tools.remote import mcp, schemas
 from agents.tools.remote.endpoint import Endpoint
 from agents.tools.secrets import names_for, opened
+from governance.access import clearances
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.types import SYSTEM, Actor, EffectClass, Risk, Subject
+from governance.types import SYSTEM, Actor, EffectClass, Risk, SecurityLevel, Subject
 from tenants.kernel.errors import DomainError, InvalidInput, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
 from tenants.tiers.quotas import ensure_feature, requires_feature
@@ -110,12 +111,14 @@ def _invalid(at: str, message: str) -> InvalidInput:
 
 @transaction.atomic
 @requires_feature("http_tools")
-def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, **limits: Any) -> Tool:
+def create_http(*, tool: HttpTool, risk: Risk, effect: EffectClass, by: Any = None, **limits: Any) -> Tool:
     """Add an HTTP tool, disabled and in quarantine; risk and effect are a proposal until confirmed.
 
-    `limits` may give `timeout_s`, `max_attempts`, `fallback`, `reversible` and `output_trusted`.
-    Raises InvalidInput, NameTaken, QuotaExceeded.
+    `limits` may give what a person vouches for, and how long and how often a call is tried. Raises InvalidInput,
+    NameTaken, QuotaExceeded, PermissionMissing for a level above `by`'s clearance.
     """
+    level = limits.get("security_level", SecurityLevel.INTERNAL)
+    clearances.check_change(by=by, before=SecurityLevel.INTERNAL, after=level)
     tool.check()
     if tool.name in REGISTRY or Tool.objects.filter(name=tool.name).exists():
         raise NameTaken(f"There is a tool named '{tool.name}' already.")
@@ -232,6 +235,9 @@ def change(*, tool: Tool, changes: dict[str, Any], by: Any, now: datetime) -> To
     given = dict(changes)
     tool.schema_version = given.pop("schema_version", tool.schema_version)
     tool = _locked(tool)
+    clearances.check_change(
+        by=by, before=tool.security_level, after=given.get("security_level", tool.security_level)
+    )
     definition = {name: given.pop(name) for name in DEFINITION if name in given}
     if definition:
         tool = change_http(row=tool, tool=_changed(tool, definition))

@@ -201,6 +201,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "governance.access.keys.authentication.ApiKeyAuthentication",
         "governance.access.authentication.PersonTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],

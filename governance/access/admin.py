@@ -20,6 +20,7 @@ class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not 
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "kind", "email", "is_active", "is_staff", "last_login"]
     list_filter = ["kind", "is_active", "is_staff", "groups"]
+    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), ("Clearance", {"fields": ("clearance",)}))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse for agents' identities, and for superusers to those who are not."""
@@ -42,9 +43,11 @@ class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not 
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Let only superusers hand out superuser rights and direct permissions."""
+        """Let only superusers hand out superuser rights, roles, direct permissions and clearances."""
         fixed = (
-            () if request.user.is_superuser else ("is_superuser", "is_staff", "user_permissions", "groups")
+            ()
+            if request.user.is_superuser
+            else ("is_superuser", "is_staff", "user_permissions", "groups", "clearance")
         )
         return (*super().get_readonly_fields(request, obj), *fixed)
 
@@ -62,4 +65,22 @@ class TokenAdmin(EvidenceAdmin):
 
 
 class GroupAdmin(DjangoGroupAdmin, ConfigAdmin):
-    """Roles."""
+    """Groups of people. What the group of a role holds is the role's to say."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse for the groups of roles."""
+        return bool(super().has_change_permission(request, obj)) and not self._is_of_role(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse for the groups of roles."""
+        return bool(super().has_delete_permission(request, obj)) and not self._is_of_role(obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer no deletion of many at once: it would go past the groups of roles."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @staticmethod
+    def _is_of_role(group: Any) -> bool:
+        return group is not None and hasattr(group, "role")

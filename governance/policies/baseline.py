@@ -6,7 +6,7 @@ from typing import Any
 
 from governance.policies import risk as risks
 from governance.policies.risk import Assessment, Profile, Threshold
-from governance.types import Effect, Opinion, PolicyRequest, Reason, Requirement, Risk
+from governance.types import Effect, Opinion, PolicyRequest, Reason, Requirement, Risk, SecurityLevel
 
 APPROVALS_BY_RISK = {Risk.LOW: 0, Risk.MEDIUM: 1, Risk.HIGH: 1, Risk.CRITICAL: 2}
 """How many people must approve. A medium call may run instead when nobody objects in its veto window."""
@@ -24,13 +24,33 @@ class Facts:
     sensitive: Sequence[str] = ()
     """The kinds of personal data and secrets found in the arguments."""
     user: dict[str, Any] = field(default_factory=dict)
-    """What rules may ask about the person: `groups`."""
+    """What rules may ask about the person: `groups`, `clearance`, `step_up`."""
+    clearance: SecurityLevel = SecurityLevel.CONFIDENTIAL
 
 
 def rights(request: PolicyRequest, facts: Facts) -> Opinion:
-    """Refuse what person or agent may not do, disabled tools, and arguments that do not fit the tool."""
-    denials = tuple(_denials(request, facts))
+    """Refuse what person or agent may not do or are not cleared for, disabled tools, and unfit arguments."""
+    denials = (*_denials(request, facts), *_above(request, facts))
     return Opinion(effect=Effect.DENY, reasons=denials) if denials else Opinion()
+
+
+def _above(request: PolicyRequest, facts: Facts) -> list[Reason]:
+    """Return why security levels forbid the call: a level counts for the person, and a tool's for its agent."""
+    tool, agent, person = request.tool, request.agent, request.user.name
+    found = []
+    if tool.level.exceeds(agent.level):
+        message = f"{tool.name} is {tool.level}; the agent {agent.name} is cleared for {agent.level} only."
+        found.append(Reason(code="above-agent-level", message=message, rule="security-level"))
+    for name, level in ((tool.name, tool.level), (f"The agent {agent.name}", agent.level)):
+        if level.exceeds(facts.clearance):
+            message = f"{name} is {level}; {person} is cleared for {facts.clearance} only."
+            found.append(Reason(code="above-clearance", message=message, rule="security-level"))
+    if SecurityLevel.RESTRICTED in {tool.level, agent.level} and not facts.user.get("step_up"):
+        message = (
+            "What is restricted runs only for a person who confirmed who they are when they started the run."
+        )
+        found.append(Reason(code="step-up-required", message=message, rule="security-level"))
+    return found
 
 
 def tier(request: PolicyRequest, facts: Facts) -> Opinion:

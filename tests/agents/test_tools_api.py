@@ -278,6 +278,7 @@ def form(**more: Any) -> dict[str, Any]:
         "effect": "read",
         "timeout_s": "30",
         "max_attempts": "2",
+        "security_level": "internal",
         "fallback": "",
         "seen": "",
         **more,

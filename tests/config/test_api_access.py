@@ -15,6 +15,7 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from governance.access.keys.models import ApiKey
 from governance.policies.models import RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
@@ -26,6 +27,7 @@ from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review, ReviewPlan, ReviewTier
 from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewQueue, Schedule
+from tenants.kernel.models import uuid7
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.samples import proposal
@@ -40,6 +42,15 @@ NOBODY: frozenset[str] = frozenset()
 ACCESS: dict[str, frozenset[str]] = {
     "POST auth/login": EVERYBODY,
     "POST auth/logout": SIGNED_IN,
+    "GET auth/keys": READERS,
+    "GET auth/keys/{pk}": READERS,
+    "POST auth/keys": READERS,
+    "POST auth/keys/{pk}/rotate": READERS,
+    "DELETE auth/keys/{pk}": READERS,
+    "GET governance/roles": frozenset({"alice", "audrey"}),
+    "POST governance/roles/assign": frozenset({"alice"}),
+    "POST governance/permissions/check": SIGNED_IN,
+    "POST governance/permissions/grant": frozenset({"alice"}),
     "GET schema/": EVERYBODY,
     "GET docs/": EVERYBODY,
     "GET flags": SIGNED_IN,
@@ -143,6 +154,14 @@ ACCESS: dict[str, frozenset[str]] = {
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
     "POST auth/login": {"username": "alice", "password": "demo"},
+    "POST auth/keys": {"name": "CI", "scopes": ["runs:read"]},
+    "POST governance/roles/assign": {"user": "charlie", "role": "viewer"},
+    "POST governance/permissions/check": {"resource": "tool:refund_order", "level": "EXECUTE"},
+    "POST governance/permissions/grant": {
+        "subject": "charlie",
+        "resource": "tool:refund_order",
+        "level": "READ",
+    },
     "POST agents": {"name": "Another", "blueprint": "assistant"},
     "PATCH agents/{pk}": {"config": {}},
     "POST agents/{pk}/execute": {"input": {"query": "go"}},
@@ -254,6 +273,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
         if who != "anonymous":
             ids["hitl/notifications"] = inbox_item(person(who))
+            ids["auth/keys"] = key_of(person(who)).pk
         about = grant.pk if path.startswith("hitl/grants") else ids.get("/".join(path.split("/")[:2]))
         url = PREFIX + path.format(pk=about or ids.get(path.partition("/")[0]), name=name)
         client = client_of(None if who == "anonymous" else person(who))
@@ -271,6 +291,13 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
         return client.generic(method, url, body.replace("{review}", str(review.pk)), content_type)
 
     return go
+
+
+def key_of(user: Any) -> ApiKey:
+    """Return an API key of somebody; its text is nobody's."""
+    now = timezone.now()
+    text = {"name": "only-at-acme", "digest": uuid7().hex, "scopes": ["runs:read"]}
+    return ApiKey.objects.create(owner=user, created_at=now, expires_at=now + timedelta(days=1), **text)
 
 
 def inbox_item(user: Any) -> Any:

@@ -20,7 +20,8 @@ from agents.runs.models import Run
 from agents.tools.models import Tool, ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
-from governance.access.models import User
+from governance.access.keys.operations import create_key
+from governance.access.models import Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.policies.models import PolicyDecision, RiskThreshold
 from hitl.desk.models import SavedView
@@ -55,6 +56,7 @@ NO_OBJECT = {
 }
 MODEL_OF_API = {
     "agents": "agent",
+    "auth/keys": "apikey",
     "runs": "run",
     "hitl": "review",
     "hitl/grants": "standinggrant",
@@ -117,6 +119,9 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     )
     User.objects.create(pk=900_003, username="only-at-acme")
     Group.objects.create(pk=900_004, name="only-at-acme")
+    group = Group.objects.create(pk=900_007, name="role-only-at-acme")
+    role = Role.objects.create(pk=900_008, name="role-only-at-acme", group=group)
+    key, _ = create_key(owner=alice, name="only-at-acme", wanted=["runs:read"], now=now)
     LogEntry.objects.create(
         pk=900_005, content_type=ContentType.objects.get_for_model(Agent), object_pk=agent.pk, action=1
     )
@@ -160,6 +165,8 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "toolsecret": str(secret.pk),
         "user": "900003",
         "group": "900004",
+        "role": str(role.pk),
+        "apikey": str(key.pk),
         "logentry": "900005",
         **routing(alice, oscar),
     }
@@ -297,6 +304,8 @@ class TestLists:
             "hitl/plans",
             "hitl/tiers",
             "governance/thresholds",
+            "governance/roles",
+            "auth/keys",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:

@@ -108,7 +108,7 @@ class TestDeny:
         request = replace(
             lookup, user=replace(lookup.user, id=0), agent=replace(lookup.agent, principal_id=-1)
         )
-        assert codes(decide(request)) == {"user-not-permitted", "agent-not-permitted"}
+        assert codes(decide(request)) == {"user-not-permitted", "agent-not-permitted", "above-clearance"}
 
     def test_of_arguments_that_cannot_be_hashed_or_stored_is_recorded(self, agent: Any, oscar: Any) -> None:
         for value in [float("nan"), float("inf"), 2**60, "\x00", "\ud800"]:

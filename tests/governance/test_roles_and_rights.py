@@ -13,7 +13,7 @@ from governance.access import roles
 from governance.access.models import User
 from governance.access.permissions import holders
 
-PERSONAL = {"hitl.add_savedview", "hitl.delete_savedview"}
+PERSONAL = {"hitl.add_savedview", "hitl.delete_savedview", "governance.add_apikey"}
 """What everybody does for themselves alone."""
 # What each role may do. A right that is not written here is one that nobody meant to give.
 RIGHTS = {
@@ -49,7 +49,10 @@ RIGHTS = {
         "hitl.view_endpoint",
         "hitl.view_notification",
         "agents.escalate_run",
+        "governance.view_role",
+        "governance.check_permission",
     },
+    "analyst": {"agents.escalate_run", "hitl.view_endpoint"},
     "reviewer": {
         "hitl.decide_review",
         "hitl.view_vote",
@@ -95,13 +98,17 @@ def rights(role: str) -> set[str]:
 
 
 class TestRoles:
-    @pytest.mark.parametrize("role", ["auditor", "reviewer", "operator"])
+    @pytest.mark.parametrize("role", ["auditor", "analyst", "reviewer", "operator"])
     def test_hold_what_a_viewer_may_see_and_their_own(self, acme: Any, role: str) -> None:
         more = RIGHTS["viewer"] | {"governance.view_auditcheckpoint"}
         assert RIGHTS[role] <= rights(role) <= RIGHTS[role] | more
 
     def test_of_a_viewer_only_look(self, acme: Any) -> None:
-        for role, speaks in (("viewer", set()), ("auditor", {"agents.escalate_run"})):
+        for role, speaks in (
+            ("viewer", set()),
+            ("analyst", {"agents.escalate_run"}),
+            ("auditor", {"agents.escalate_run", "governance.check_permission"}),
+        ):
             others = rights(role) - PERSONAL - speaks
             assert all(codename.partition(".")[2].startswith("view_") for codename in others), role
 

@@ -1,0 +1,6 @@
+"""Agents as objects on which people hold levels."""
+
+from agents.catalog.models import Agent
+from governance.access.rights.types import Kind
+
+AGENT = Kind(model=Agent, closed=lambda agent: "")

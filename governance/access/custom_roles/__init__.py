@@ -1,0 +1,1 @@
+"""Roles that a tenant makes for itself, and who is given which role."""

@@ -1,0 +1,1 @@
+"""Levels of rights on single objects: who holds which, why, and how they are given."""
