@@ -19,6 +19,7 @@ class GovernanceConfig(AppConfig):
         from governance.access import roles
         from governance.access.models import User
         from governance.audit import configuration
+        from governance.guardrails.models import GuardrailBinding
         from governance.policies.models import RiskThreshold
         from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
@@ -34,14 +35,30 @@ class GovernanceConfig(AppConfig):
                 "governance.view_auditevent",
                 "governance.view_policydecision",
                 *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
+                *(f"governance.{verb}_guardrailbinding" for verb in ("view", "add", "change", "delete")),
+                "governance.view_guardrailfinding",
+                "governance.view_redactedvalue",
+                "governance.reveal_redacted",
             ],
-            auditor=["governance.view_auditevent", "governance.view_policydecision"],
+            auditor=[
+                "governance.view_auditevent",
+                "governance.view_policydecision",
+                "governance.view_guardrailbinding",
+                "governance.view_guardrailfinding",
+                "governance.view_redactedvalue",
+            ],
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
+        PARTS.add("guardrails", "governance.guardrails.standing:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
         leave_behind(
-            "auditlog_logentry", "governance_auditevent", "governance_auditleaf", "governance_auditcheckpoint"
+            "auditlog_logentry",
+            "governance_auditevent",
+            "governance_auditleaf",
+            "governance_auditcheckpoint",
+            "governance_guardrailfinding",
+            "governance_redactedvalue",
         )
         auditlog.register(
             User,
@@ -52,6 +69,7 @@ class GovernanceConfig(AppConfig):
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
         auditlog.register(RiskThreshold)
+        auditlog.register(GuardrailBinding)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

@@ -2,6 +2,7 @@
 
 from governance.access.models import IdempotencyRecord, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
+from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.policies.models import PolicyDecision, RiskThreshold
 from governance.rulebook.models import RulebookState
 
@@ -9,8 +10,11 @@ __all__ = [
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "GuardrailBinding",
+    "GuardrailFinding",
     "IdempotencyRecord",
     "PolicyDecision",
+    "RedactedValue",
     "RiskThreshold",
     "RulebookState",
     "User",

@@ -7,6 +7,8 @@ from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 
 from governance.access.permissions import HOLDERS
+from governance.rulebook import parts as rulebook
+from governance.rulebook.parts import Rulebook
 from governance.types import PolicyRequest
 from tenants.kernel import prepared
 
@@ -42,3 +44,14 @@ def of(request: PolicyRequest) -> Standing:
     }
     [(may, groups, own, platform)] = prepared.execute(_STANDING, values)
     return Standing(may=frozenset(may), groups=tuple(groups), revisions=(own, platform))
+
+
+_REVISIONS = """
+SELECT (SELECT revision FROM governance_rulebookstate), (SELECT revision FROM public.governance_rulebookstate)
+"""
+
+
+def rules() -> Rulebook:
+    """Return the rules in force, for those who ask before anything is proposed; one statement."""
+    [(own, platform)] = prepared.execute(_REVISIONS, {})
+    return rulebook.of((own, platform))

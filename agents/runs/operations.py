@@ -18,6 +18,11 @@ from governance.access import permissions
 from governance.access.models import User
 from governance.audit import operations as audit
 from governance.audit.types import Entry
+from governance.guardrails import operations as redactions
+from governance.guardrails.engine import Screening
+from governance.guardrails.types import Action as GuardrailAction
+from governance.guardrails.types import Stage
+from governance.standing import rules as standing_rules
 from governance.types import SYSTEM, Actor, Subject, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
@@ -37,7 +42,6 @@ MEMORY_CHARACTERS = 4000
 ADVANCE = "agents.advance_run"
 
 
-@transaction.atomic
 def start(
     *,
     agent: Agent,
@@ -51,9 +55,26 @@ def start(
     """Queue a run of the agent for the user, with a snapshot of the agent as it is now.
 
     `on_behalf_of` names the person whom the user asks for: that adds no right, and neither of the two may
-    approve what the agent proposes. Raises PermissionMissing if the user may not execute the agent,
-    InvalidInput naming the field.
+    approve what the agent proposes. Guardrails look through the input first: it may begin without what they take
+    out, or in the hands of a person. Raises PermissionMissing if the user may not execute the agent,
+    InvalidInput naming the field, or what guardrails found and where.
     """
+    _check_input(agent=agent, user=user, input=input)
+    screened = standing_rules()["guardrails"].screen(storable(input), Stage.INPUT, agent=agent.name)
+    if screened.action is GuardrailAction.BLOCK:
+        _refuse_input(agent=agent, user=user, screened=screened, trace_id=trace_id, now=now)
+    return _start(
+        agent=agent,
+        user=user,
+        screened=screened,
+        trace_id=trace_id,
+        now=now,
+        session_id=session_id,
+        on_behalf_of=on_behalf_of,
+    )
+
+
+def _check_input(*, agent: Agent, user: Any, input: JsonObject) -> None:
     if user.kind != User.Kind.PERSON or user.pk not in permissions.holders(
         model=Agent, codename="execute_agent", object_pk=agent.pk, users=[user.pk]
     ):
@@ -66,10 +87,52 @@ def start(
         )
     if len(canonical(storable(input))) > MAX_INPUT_BYTES:
         raise InvalidInput(f"The input is larger than {MAX_INPUT_BYTES // 1024} KB.")
+
+
+def _refuse_input(*, agent: Agent, user: Any, screened: Screening, trace_id: str, now: datetime) -> None:
+    """Record that guardrails refused the input, and raise InvalidInput; neither says what was found, but where."""
+    body = {"agent": agent.name, "guardrails": screened.told()}
+    with transaction.atomic():
+        audit.record(
+            Entry(
+                at=now,
+                action="run.refused",
+                actor=Actor(kind="person", id=str(user.pk), name=user.username),
+                user=UserRef(id=user.pk, name=user.username),
+                agent_id=str(agent.pk),
+                agent_name=agent.name,
+                trace_id=trace_id,
+                subject=Subject(kind="agent", id=str(agent.pk)),
+                outcome="deny",
+                body=body,
+            )
+        )
+    raise InvalidInput(
+        f"The input holds what may not pass: {screened.words(GuardrailAction.BLOCK)}.",
+        errors=[
+            {**found, "at": f"/input{found['at']}", "message": f"{found['label']}: {found['binding']}"}
+            for found in screened.told()
+        ],
+    )
+
+
+@transaction.atomic
+def _start(
+    *,
+    agent: Agent,
+    user: Any,
+    screened: Screening,
+    trace_id: str,
+    now: datetime,
+    session_id: str,
+    on_behalf_of: str,
+) -> Run:
     blueprints.validate_config(agent.blueprint, agent.config)
     delegator = _delegator(on_behalf_of, user=user)
     remembered = _remembered(agent=agent, user=user, session_id=session_id)
     read_before = influence.of_each(remembered).values()
+    doubted = {"the request"} if screened.is_untrusted else set()
+    held = screened.words(GuardrailAction.REQUIRE_APPROVAL)
     run = Run.objects.create(
         agent=agent,
         agent_version=agent.version,
@@ -80,18 +143,30 @@ def start(
             "config": agent.config,
             "tools": sorted(agent.tools.values_list("name", flat=True)),
             "memory": [_exchange(earlier) for earlier in remembered],
-            "influence": sorted({name for names in read_before for name in names}),
+            "influence": sorted({name for names in read_before for name in names} | doubted),
+            **({"held": held} if held else {}),
         },
         requester=user,
         delegator=delegator,
         session_id=session_id,
-        input=storable(input),
+        input=screened.value,
         trace_id=trace_id,
         created_at=now,
         updated_at=now,
     )
     person = Actor(kind="person", id=str(user.pk), name=user.username)
     body = {"input": run.input} | ({"on_behalf_of": delegator.username} if delegator else {})
+    if screened.hits:
+        told = screened.told()
+        body |= {"guardrails": told}
+        redactions.keep(
+            findings=told,
+            removed=screened.removed,
+            stage=Stage.INPUT,
+            run_id=str(run.pk),
+            step_id=None,
+            now=now,
+        )
     audit.record(entry(run, "run.started", at=now, actor=person, body=body))
     ring(run)
     hit("run.started")

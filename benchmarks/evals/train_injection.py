@@ -34,7 +34,9 @@ def main() -> None:
     """Write the weights beside the model."""
     parser = argparse.ArgumentParser()
     parser.add_argument("corpora", type=Path)
-    found = derive([row for row in rows(parser.parse_args().corpora / "injection", "corpus") if is_learned_from(row)])
+    found = derive(
+        [row for row in rows(parser.parse_args().corpora / "injection", "corpus") if is_learned_from(row)]
+    )
     model.WEIGHTS.write_text(json.dumps(found, indent=0, ensure_ascii=False, sort_keys=True) + "\n")
 
 
@@ -75,7 +77,8 @@ def _fit(cases: list[tuple[dict[str, float], float]], names: set[str]) -> dict[s
     positive = sum(label for _, label in cases)
     balance = {1.0: size / (2 * positive), 0.0: size / (2 * (size - positive))}
     vectors = [
-        ([(name, value) for name, value in features.items() if name in weights], label) for features, label in cases
+        ([(name, value) for name, value in features.items() if name in weights], label)
+        for features, label in cases
     ]
     for _ in range(EPOCHS):
         gradient: defaultdict[str, float] = defaultdict(float)

@@ -1,6 +1,6 @@
 """Values of guardrails. No Django."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from tenants.kernel.jsonvalues import JsonObject
@@ -68,4 +68,3 @@ class Rule:
     restore_for_tools: bool = False
     marks_untrusted: bool = False
     author_id: int = 0
-    config: JsonObject = field(default_factory=dict)

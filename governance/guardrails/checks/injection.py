@@ -24,6 +24,8 @@ class PromptInjection(Check):
                 rule, place = model.strongest(seen)
                 start, end = place or (0, len(stretch))
                 found.append(
-                    Finding(check=self.slug, rule=rule, start=at + start, end=at + end, score=score, label=LABEL)
+                    Finding(
+                        check=self.slug, rule=rule, start=at + start, end=at + end, score=score, label=LABEL
+                    )
                 )
         return found

@@ -23,7 +23,9 @@ ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}){4,}|(?:\\u[0-9a-fA-F]{4}){3,}")
 BRAILLE = re.compile(r"[\u2800-\u28ff]{3,}")
 TAGS = re.compile(r"[\U000e0020-\U000e007e]{2,}")
 SELECTORS = re.compile(r"[\U000e0100-\U000e01ef]{2,}")
-UNSEEN = re.compile(r"[\u200b-\u200f\u2060-\u2064\u180e\u00ad\ufeff]{2,}|(?:\w[\u200b-\u200d\u2060-\u2064\u00ad]){3,}")
+UNSEEN = re.compile(
+    r"[\u200b-\u200f\u2060-\u2064\u180e\u00ad\ufeff]{2,}|(?:\w[\u200b-\u200d\u2060-\u2064\u00ad]){3,}"
+)
 BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 NATO = re.compile(r"(?i)\b(?:(?:alfa|alpha|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|november|oscar|papa|quebec|romeo|sierra|tango|uniform|victor|whiskey|x-?ray|yankee|zulu|space|dash|stop|decimal)\s+){2,}")  # fmt: skip
 LEET = str.maketrans("0134578@$!", "oieastbasi")
@@ -36,7 +38,9 @@ MORSE_LETTERS = dict(
         strict=True,
     )
 )
-KNOWN = re.compile(r"(?i)\b(?:the|and|you|your|ignore|instructions?|previous|please|system|prompt|password|print|say|tell|this|that|all|with|script|alert|what|how|now)\b")
+KNOWN = re.compile(
+    r"(?i)\b(?:the|and|you|your|ignore|instructions?|previous|please|system|prompt|password|print|say|tell|this|that|all|with|script|alert|what|how|now)\b"
+)
 ASCII = 0x7F
 
 
@@ -103,7 +107,11 @@ def _respelt(text: str) -> Iterator[tuple[str, str, int, int]]:
     for match in _some(SPACED, head):
         yield "spaced", re.sub(r"[ .\-_*]", "", match.group()), *match.span()
     if not KNOWN.search(head) and head.isascii() and len(head) > 12:
-        for name, decoded in (("rot13", codecs.decode(head, "rot13")), ("reversed", head[::-1]), ("atbash", _atbash(head))):
+        for name, decoded in (
+            ("rot13", codecs.decode(head, "rot13")),
+            ("reversed", head[::-1]),
+            ("atbash", _atbash(head)),
+        ):
             if len(KNOWN.findall(decoded)) >= 2:
                 yield name, decoded, 0, len(head)
 

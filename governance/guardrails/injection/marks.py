@@ -105,4 +105,8 @@ def structure(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _speaks(line: str) -> bool:
-    return line[:1].isupper() and line.endswith((".", ":", "?", "!")) and compiled(IMPERATIVE).search(line) is not None
+    return (
+        line[:1].isupper()
+        and line.endswith((".", ":", "?", "!"))
+        and compiled(IMPERATIVE).search(line) is not None
+    )
