@@ -30,7 +30,7 @@ from agents.tools import executor
 from agents.tools.base import Happened
 from agents.tools.models import Tool
 from governance import gate
-from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
+from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb, ReviewRequest
@@ -184,7 +184,7 @@ class ProbeWork:
                 hold.postpone(attempt=1, retry_after_s=left_s)
                 return None
             case _:
-                _ask(hold, step, self.request, self.message)
+                questions.ask_outcome(hold, step, self.request, self.message)
                 return None
 
     def report_late(self, result: Any) -> None:
@@ -357,25 +357,8 @@ def _ambiguous(
     tool = tool_of(hold, step)
     if tool is not None and executor.has_probe(tool):
         return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, over_at=over_at)
-    _ask(hold, step, request, message)
+    questions.ask_outcome(hold, step, request, message)
     return None
-
-
-def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
-    """Let a person say what became of the call; nothing else runs it again."""
-    now = hold.clock()
-    verdict, _ = gate.evaluate(request)
-    review = reviews.ask_outcome(
-        request=request,
-        risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
-        required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
-        message=message,
-        evidence=hold.evidence(),
-        expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
-        now=now,
-    )
-    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
-    hold.wait()
 
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:

@@ -12,9 +12,8 @@ from django.utils import timezone
 from agents.blueprints import registry as blueprints
 from agents.catalog.models import Agent
 from agents.halts import standing
-from agents.runs import engine, influence
+from agents.runs import engine, influence, intake
 from agents.runs.models import Run, Step
-from governance.access import permissions
 from governance.access.models import User
 from governance.audit import operations as audit
 from governance.audit.types import Entry
@@ -30,11 +29,9 @@ from hitl.reviews.types import DecisionVerb
 from tenants.kernel import live
 from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
 from tenants.kernel.failpoints import hit
-from tenants.kernel.jsonvalues import JsonObject, canonical, storable
+from tenants.kernel.jsonvalues import JsonObject, storable
 from tenants.kernel.tasks import enqueue
 
-MAX_QUERY = 20_000
-MAX_INPUT_BYTES = 64 * 1024
 MEMORY_RUNS = 10
 DOORBELL_GRACE_S = 5.0
 BATCH = 200
@@ -59,10 +56,10 @@ def start(
     out, or in the hands of a person. Raises PermissionMissing if the user may not execute the agent,
     InvalidInput naming the field, or what guardrails found and where.
     """
-    _check_input(agent=agent, user=user, input=input)
+    intake.check(agent=agent, user=user, input=input)
     screened = standing_rules()["guardrails"].screen(storable(input), Stage.INPUT, agent=agent.name)
     if screened.action is GuardrailAction.BLOCK:
-        _refuse_input(agent=agent, user=user, screened=screened, trace_id=trace_id, now=now)
+        intake.refuse(agent=agent, user=user, screened=screened, trace_id=trace_id, now=now)
     return _start(
         agent=agent,
         user=user,
@@ -71,48 +68,6 @@ def start(
         now=now,
         session_id=session_id,
         on_behalf_of=on_behalf_of,
-    )
-
-
-def _check_input(*, agent: Agent, user: Any, input: JsonObject) -> None:
-    if user.kind != User.Kind.PERSON or user.pk not in permissions.holders(
-        model=Agent, codename="execute_agent", object_pk=agent.pk, users=[user.pk]
-    ):
-        raise PermissionMissing(f"You may not start runs of {agent.name}.")
-    query = input.get("query")
-    if not isinstance(query, str) or not query.strip() or len(query) > MAX_QUERY:
-        raise InvalidInput(
-            "The input needs a 'query' with what to do.",
-            errors=[{"at": "/input/query", "message": f"a text of 1 to {MAX_QUERY} characters"}],
-        )
-    if len(canonical(storable(input))) > MAX_INPUT_BYTES:
-        raise InvalidInput(f"The input is larger than {MAX_INPUT_BYTES // 1024} KB.")
-
-
-def _refuse_input(*, agent: Agent, user: Any, screened: Screening, trace_id: str, now: datetime) -> None:
-    """Record that guardrails refused the input, and raise InvalidInput; neither says what was found, but where."""
-    body = {"agent": agent.name, "guardrails": screened.told()}
-    with transaction.atomic():
-        audit.record(
-            Entry(
-                at=now,
-                action="run.refused",
-                actor=Actor(kind="person", id=str(user.pk), name=user.username),
-                user=UserRef(id=user.pk, name=user.username),
-                agent_id=str(agent.pk),
-                agent_name=agent.name,
-                trace_id=trace_id,
-                subject=Subject(kind="agent", id=str(agent.pk)),
-                outcome="deny",
-                body=body,
-            )
-        )
-    raise InvalidInput(
-        f"The input holds what may not pass: {screened.words(GuardrailAction.BLOCK)}.",
-        errors=[
-            {**found, "at": f"/input{found['at']}", "message": f"{found['label']}: {found['binding']}"}
-            for found in screened.told()
-        ],
     )
 
 

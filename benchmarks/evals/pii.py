@@ -1,15 +1,16 @@
 """How much personal data is found, and how much else is taken for it."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evals.corpora import rows
 from benchmarks.evals.scoring import Tally
 from governance.guardrails.checks.pii import LABELS, PersonalData
+from governance.guardrails.types import Finding
 
 THRESHOLD = 0.5
-ASKED_ALONE = 0.0
 SAME = {"STREET_ADDRESS": "LOCATION", "GPE": "LOCATION", "ZIP_CODE": "LOCATION", "URL": "DOMAIN_NAME"}
 
 
@@ -26,8 +27,8 @@ def measure(corpora: Path) -> dict[str, Any]:
     labels = sorted({span["type"] for row in sentences for span in row["spans"]} & LABELS)
     check = PersonalData({"labels": labels})
     for row in sentences:
-        tallies = (total, parts["sentences"])
-        _count(check, row["text"], row["spans"], THRESHOLD, tallies, by_type)
+        findings = [finding for finding in check.scan(row["text"]) if finding.score >= THRESHOLD]
+        _count(findings, row, (total, parts["sentences"]), by_type)
     alone: dict[str, PersonalData] = {}
     for row in rows(corpora / "pii", "pii_recognizer"):
         label = row["entity"]
@@ -36,7 +37,7 @@ def measure(corpora: Path) -> dict[str, Any]:
                 tally.missed += len(row["spans"])
             continue
         one = alone.setdefault(label, PersonalData({"labels": [label], "weak": True}))
-        _count(one, row["text"], row["spans"], ASKED_ALONE, (total, parts["recognisers"]), by_type)
+        _count(one.scan(row["text"]), row, (total, parts["recognisers"]), by_type)
     return {
         **total.figures(),
         **{name: tally.figures() for name, tally in parts.items()},
@@ -45,15 +46,13 @@ def measure(corpora: Path) -> dict[str, Any]:
 
 
 def _count(
-    check: PersonalData,
-    text: str,
-    spans: list[dict[str, Any]],
-    threshold: float,
+    findings: Iterable[Finding],
+    row: dict[str, Any],
     tallies: tuple[Tally, Tally],
     by_type: defaultdict[str, Tally],
 ) -> None:
-    found = [(_same(f.label), f.start, f.end) for f in check.scan(text) if f.score >= threshold]
-    wanted = [(_same(span["type"]), span["start"], span["end"]) for span in spans]
+    found = [(_same(f.label), f.start, f.end) for f in findings]
+    wanted = [(_same(span["type"]), span["start"], span["end"]) for span in row["spans"]]
     for span in wanted:
         for tally in (*tallies, by_type[span[0]]):
             tally.add(expected=True, found=any(_meet(span, other) for other in found))

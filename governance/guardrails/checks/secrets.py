@@ -77,8 +77,8 @@ def surest(found: list[Finding]) -> list[Finding]:
     return kept
 
 
-def _finding(rule: str, start: int, end: int, score: float) -> Finding:
-    return Finding(check=Secrets.slug, rule=rule, start=start, end=end, score=score, label="secret")
+def _finding(rule: str, span: tuple[int, int], score: float) -> Finding:
+    return Finding(check=Secrets.slug, rule=rule, start=span[0], end=span[1], score=score, label="secret")
 
 
 def _shapes(text: str) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def _shapes(text: str) -> Iterator[Finding]:
         if any(literal in text for literal in shape.literals):
             for match in compiled(shape.pattern).finditer(text):
                 if _is_credible(shape, match.group(1)):
-                    yield _finding(shape.rule, *match.span(1), shape.score)
+                    yield _finding(shape.rule, match.span(1), shape.score)
 
 
 def _is_credible(shape: Shape, secret: str) -> bool:
@@ -103,7 +103,7 @@ def _pem(text: str) -> Iterator[Finding]:
     for match in compiled(PEM).finditer(text):
         end = text.find(PEM_END, match.end())
         stop = text.find("-----", end + len(PEM_END)) + 5 if end >= 0 else len(text)
-        yield _finding("private-key", match.start(), max(stop, match.end()), 1.0)
+        yield _finding("private-key", (match.start(), max(stop, match.end())), 1.0)
 
 
 def _named(text: str) -> Iterator[Finding]:
@@ -111,30 +111,31 @@ def _named(text: str) -> Iterator[Finding]:
         for match in compiled(QUOTED).finditer(text):
             group = next(n for n in (2, 3, 4) if match.group(n) is not None)
             if _is_assigned(match.group(1), match.group(group), quoted=True):
-                yield _finding("assigned-secret", *match.span(group), 0.8)
+                yield _finding("assigned-secret", match.span(group), 0.8)
         for match in compiled(BARE).finditer(text):
             if _is_assigned(match.group(1), match.group(2), quoted=False):
-                yield _finding("assigned-secret", *match.span(2), 0.7)
+                yield _finding("assigned-secret", match.span(2), 0.7)
         for match in compiled(TAKEN).finditer(text):
             if _is_assigned(match.group(2), match.group(1), quoted=True):
-                yield _finding("compared-secret", *match.span(1), 0.7)
+                yield _finding("compared-secret", match.span(1), 0.7)
         for match in compiled(SPOKEN).finditer(text):
             if _is_assigned("password", match.group(1), quoted=False):
-                yield _finding("told-secret", *match.span(1), 0.7)
+                yield _finding("told-secret", match.span(1), 0.7)
     for pattern, rule in NAMED_SHAPES:
         for match in compiled(pattern).finditer(text):
             secret = match.group(1)
             if rule != "aws-secret-access-key" or (entropy(secret) > 4.2 and _is_mixed(secret)):
-                yield _finding(rule, *match.span(1), 0.75)
+                yield _finding(rule, match.span(1), 0.75)
 
 
 def _member(text: str, hint: str) -> Iterator[Finding]:
     """Find a secret that is the whole value of a member with a telling name."""
     value = text.strip()
-    if hint and compiled(rf"(?i){KEY_WORDS}$").search(hint) is not None and 8 <= len(value) <= 200:
-        if " " not in value and _is_assigned(hint, value, quoted=False):
-            start = text.index(value)
-            yield _finding("named-secret", start, start + len(value), 0.8)
+    if not hint or " " in value or not 8 <= len(value) <= 200:
+        return
+    if compiled(rf"(?i){KEY_WORDS}$").search(hint) is not None and _is_assigned(hint, value, quoted=False):
+        start = text.index(value)
+        yield _finding("named-secret", (start, start + len(value)), 0.8)
 
 
 def _is_assigned(name: str, value: str, *, quoted: bool) -> bool:

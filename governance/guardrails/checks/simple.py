@@ -163,7 +163,7 @@ def _matches(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
         yield ValidationError("does not match")
 
 
-Linear: Any = extend(Draft202012Validator, {"pattern": _matches})
+Linear: Any = extend(Draft202012Validator, {"pattern": _matches})  # type: ignore[no-untyped-call]  # untyped upstream
 
 
 def _names(schema: Any) -> Iterator[str]:

@@ -29,11 +29,38 @@ UNSEEN = re.compile(
 BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 NATO = re.compile(r"(?i)\b(?:(?:alfa|alpha|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|november|oscar|papa|quebec|romeo|sierra|tango|uniform|victor|whiskey|x-?ray|yankee|zulu|space|dash|stop|decimal)\s+){2,}")  # fmt: skip
 LEET = str.maketrans("0134578@$!", "oieastbasi")
-LEET_CANDIDATE = re.compile(r"[a-zA-Z]*[013457@$][a-zA-Z013457@$]+")
+LEET_CANDIDATE = re.compile(r"\b[a-zA-Z]*[013457@$][a-zA-Z013457@$]+")
 SPACED = re.compile(r"\b(?:\w[ .\-*]){6,200}\w\b")
 MORSE_LETTERS = dict(
     zip(
-        ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..".split(),
+        [
+            ".-",
+            "-...",
+            "-.-.",
+            "-..",
+            ".",
+            "..-.",
+            "--.",
+            "....",
+            "..",
+            ".---",
+            "-.-",
+            ".-..",
+            "--",
+            "-.",
+            "---",
+            ".--.",
+            "--.-",
+            ".-.",
+            "...",
+            "-",
+            "..-",
+            "...-",
+            ".--",
+            "-..-",
+            "-.--",
+            "--..",
+        ],
         "abcdefghijklmnopqrstuvwxyz",
         strict=True,
     )
@@ -41,7 +68,6 @@ MORSE_LETTERS = dict(
 KNOWN = re.compile(
     r"(?i)\b(?:the|and|you|your|ignore|instructions?|previous|please|system|prompt|password|print|say|tell|this|that|all|with|script|alert|what|how|now)\b"
 )
-ASCII = 0x7F
 
 
 def hidden(text: str) -> Iterator[tuple[str, str, int, int]]:

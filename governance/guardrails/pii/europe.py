@@ -140,6 +140,12 @@ def driver_uk(text: str) -> bool:
     return is_day(day, month - 50 if month > 50 else month) if 1 <= month % 50 <= 12 and day else False
 
 
+def turkish(number: str) -> bool:
+    """Check the last two digits of a Turkish identity number."""
+    odd, even = sum(map(int, number[0:9:2])), sum(map(int, number[1:8:2]))
+    return (odd * 7 - even) % 10 == int(number[9]) and sum(map(int, number[:10])) % 10 == int(number[10])
+
+
 RECOGNISERS = (
     Recogniser("UK_NHS", r"\b\d{3}[- ]?\d{3}[- ]?\d{4}\b", 0.2, valid=nhs, proven=0.5, context="nhs|national health|health service|patient"),
     Recogniser("UK_NINO", r"(?i)\b[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b", 0.5,
@@ -179,13 +185,7 @@ RECOGNISERS = (
     Recogniser("DE_HANDELSREGISTER", r"(?i)\bHR[AB] ?\d{1,6}(?: ?[A-Z])?\b", 0.5, context="handelsregister|amtsgericht|registergericht"),
     Recogniser("DE_KFZ", r"\b[A-ZÄÖÜ]{1,3}[- ][A-Z]{1,2}[- ]?[1-9]\d{0,3}[EH]?\b", 0.2, context=PLATE),
     Recogniser("DE_PLZ", r"\b(?:0[1-9]|[1-9]\d)\d{3}\b", 0.05, context="plz|postleitzahl"),
-    Recogniser("TR_NATIONAL_ID", r"\b[1-9]\d{10}\b", 0.2, valid=lambda n: turkish(n), proven=0.6, context="kimlik|t\\.?c\\.?|turkish id|national id"),
+    Recogniser("TR_NATIONAL_ID", r"\b[1-9]\d{10}\b", 0.2, valid=turkish, proven=0.6, context="kimlik|t\\.?c\\.?|turkish id|national id"),
     Recogniser("TR_PHONE_NUMBER", r"(?:\+90|\b0090|\b0)?[\s.-]?\(?[2-5]\d{2}\)?[\s.-]?\d{3}[\s.-]?\d{2}[\s.-]?\d{2}\b", 0.2, context="cep|tel|telefon|phone|gsm|numara"),
     Recogniser("TR_LICENSE_PLATE", r"(?i)\b(?:0[1-9]|[1-7]\d|8[01]) ?[A-Z]{1,3} ?\d{2,5}\b", 0.2, context=PLATE),
 )  # fmt: skip
-
-
-def turkish(number: str) -> bool:
-    """Check the last two digits of a Turkish identity number."""
-    odd, even = sum(map(int, number[0:9:2])), sum(map(int, number[1:8:2]))
-    return (odd * 7 - even) % 10 == int(number[9]) and sum(map(int, number[:10])) % 10 == int(number[10])

@@ -74,42 +74,48 @@ def _all(text: str) -> Iterator[Finding]:
         yield from _introduced(raised, INTRODUCED[:3])
         yield from _listed(raised)
         return
-    has_address = False
-    for pattern, score in STREETS:
-        for match in compiled(pattern).finditer(text):
-            has_address = True
-            group = 1 if match.re.groups else 0
-            yield _finding("STREET_ADDRESS", "street", *match.span(group), score)
-    if has_address:
-        for pattern in (ADDRESS_LINE, AFTER_FLAT, ADDRESS_CODE):
-            for match in compiled(pattern).finditer(text):
-                if not _is_ordinary(match.group(1)):
-                    yield _finding("GPE", "address", *match.span(1), 0.5)
+    yield from _addresses(text)
     for match in compiled(rf"\b{TITLE}\b\.?").finditer(text):
         if text[match.end() : match.end() + 2].strip()[:1].isupper():
-            yield _finding("TITLE", "title", *match.span(), 0.6)
+            yield _finding("TITLE", "title", match.span(), 0.6)
     for match in compiled(words.PLACES_OF_WORDS).finditer(text):
-        yield _finding("GPE", "place", *match.span(), 0.8)
+        yield _finding("GPE", "place", match.span(), 0.8)
     for match in compiled(words.PEOPLES).finditer(text):
-        yield _finding("NRP", "people", *match.span(), 0.6)
+        yield _finding("NRP", "people", match.span(), 0.6)
     yield from _introduced(text, INTRODUCED[:3])
     for pattern, score in ORGANISED:
         for match in compiled(pattern).finditer(text):
             if not _is_ordinary(match.group(1)) and not _is_place(match.group(1)):
-                yield _finding("ORGANIZATION", "organisation", *match.span(1), score)
-    for match in compiled(LOCATED).finditer(text):
-        if not _is_ordinary(match.group(1)):
-            yield _finding("GPE", "located", *match.span(1), 0.6)
-    for match in compiled(NAMED_AFTER).finditer(text):
-        if not _is_ordinary(match.group(1)):
-            yield _finding("GPE", "named-after", *match.span(1), 0.55)
-    for match in compiled(CAPITALS_IN_ADDRESS).finditer(text):
-        yield _finding("GPE", "address", *match.span(1), 0.5)
-    for match in compiled(ZIPS).finditer(text):
-        yield _finding("ZIP_CODE", "zip", *match.span(1), 0.5)
+                yield _finding("ORGANIZATION", "organisation", match.span(1), score)
+    yield from _places(text)
     yield from _introduced(text, INTRODUCED[3:])
     yield from _names(text, PAIR, 0.5)
     yield from _singles(text)
+
+
+def _addresses(text: str) -> Iterator[Finding]:
+    """Yield streets, and where there is one the lines that stand beside it in an address."""
+    has_address = False
+    for pattern, score in STREETS:
+        for match in compiled(pattern).finditer(text):
+            has_address = True
+            yield _finding("STREET_ADDRESS", "street", match.span(1 if match.re.groups else 0), score)
+    for pattern in (ADDRESS_LINE, AFTER_FLAT, ADDRESS_CODE) if has_address else ():
+        for match in compiled(pattern).finditer(text):
+            if not _is_ordinary(match.group(1)):
+                yield _finding("GPE", "address", match.span(1), 0.5)
+
+
+def _places(text: str) -> Iterator[Finding]:
+    for pattern, label, rule, score in (
+        (LOCATED, "GPE", "located", 0.6),
+        (NAMED_AFTER, "GPE", "named-after", 0.55),
+        (CAPITALS_IN_ADDRESS, "GPE", "address", 0.5),
+        (ZIPS, "ZIP_CODE", "zip", 0.5),
+    ):
+        for match in compiled(pattern).finditer(text):
+            if not _is_ordinary(match.group(1)):
+                yield _finding(label, rule, match.span(1), score)
 
 
 def _introduced(text: str, patterns: Iterable[tuple[str, float]]) -> Iterator[Finding]:
@@ -128,7 +134,7 @@ def _names(text: str, pattern: str, score: float) -> Iterator[Finding]:
             end, name = end - 2, name[:-2]
         if name and not _is_ordinary(name):
             label = "GPE" if _is_place(name) else "PERSON"
-            yield _finding(label, "name", start, end, score)
+            yield _finding(label, "name", (start, end), score)
 
 
 def _singles(text: str) -> Iterator[Finding]:
@@ -136,28 +142,28 @@ def _singles(text: str) -> Iterator[Finding]:
         word = match.group().removesuffix("'s").removesuffix("’s")
         start, end = match.start(), match.start() + len(word)
         if word.lower() in words.GIVEN_NAMES:
-            yield _finding("PERSON", "given-name", start, end, 0.6)
+            yield _finding("PERSON", "given-name", (start, end), 0.6)
         elif _is_place(word):
-            yield _finding("GPE", "place", start, end, 0.7)
+            yield _finding("GPE", "place", (start, end), 0.7)
         elif (
             not _is_ordinary(word)
             and words.SENTENCE_ENDS.search(text[max(0, start - 8) : start]) is None
             and len(word) > 2
         ):
-            yield _finding("PERSON", "capital", start, end, 0.5)
+            yield _finding("PERSON", "capital", (start, end), 0.5)
 
 
 def _listed(text: str) -> Iterator[Finding]:
     """Yield the names and places that our lists have."""
     for match in compiled(rf"\b{TITLE}\b\.?").finditer(text):
-        yield _finding("TITLE", "title", *match.span(), 0.6)
+        yield _finding("TITLE", "title", match.span(), 0.6)
     for match in compiled(words.PEOPLES).finditer(text):
-        yield _finding("NRP", "people", *match.span(), 0.6)
+        yield _finding("NRP", "people", match.span(), 0.6)
     for match in compiled(SINGLE).finditer(text):
         if match.group().lower() in words.GIVEN_NAMES - words.ORDINARY:
-            yield _finding("PERSON", "given-name", *match.span(), 0.6)
+            yield _finding("PERSON", "given-name", match.span(), 0.6)
         elif _is_place(match.group()):
-            yield _finding("GPE", "place", *match.span(), 0.6)
+            yield _finding("GPE", "place", match.span(), 0.6)
 
 
 def _is_ordinary(name: str) -> bool:
@@ -168,5 +174,5 @@ def _is_place(name: str) -> bool:
     return name.lower() in words.COUNTRIES
 
 
-def _finding(label: str, rule: str, start: int, end: int, score: float) -> Finding:
-    return Finding(check=CHECK, rule=rule, start=start, end=end, score=score, label=label)
+def _finding(label: str, rule: str, span: tuple[int, int], score: float) -> Finding:
+    return Finding(check=CHECK, rule=rule, start=span[0], end=span[1], score=score, label=label)

@@ -258,7 +258,7 @@ COUNTRIES = frozenset(
         "valencia",
         "seville",
     ]
-) | frozenset(  # fmt: skip
+) | frozenset(
     zone.rpartition("/")[2].replace("_", " ").lower()
     for zone in available_timezones()
     if zone.startswith(("Europe/", "America/", "Asia/", "Africa/", "Australia/"))
