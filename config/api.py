@@ -19,7 +19,16 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
+from governance.api import (
+    AuditEventViewSet,
+    CheckpointViewSet,
+    GuardrailBindingViewSet,
+    GuardrailFindingViewSet,
+    LoginView,
+    LogoutView,
+    RedactedValueViewSet,
+    RiskThresholdViewSet,
+)
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -65,6 +74,9 @@ work.register("hitl/endpoints", EndpointViewSet)
 work.register("hitl/plans", ReviewPlanViewSet)
 work.register("hitl/tiers", ReviewTierViewSet)
 work.register("governance/thresholds", RiskThresholdViewSet)
+work.register("governance/guardrails", GuardrailBindingViewSet)
+work.register("governance/findings", GuardrailFindingViewSet)
+work.register("governance/redacted", RedactedValueViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

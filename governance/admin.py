@@ -8,6 +8,8 @@ from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.guardrails.admin import GuardrailBindingAdmin, GuardrailFindingAdmin, RedactedValueAdmin
+from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.policies.admin import RiskThresholdAdmin
 from governance.policies.models import RiskThreshold
 
@@ -19,5 +21,8 @@ admin.site.register(User, UserAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
+admin.site.register(GuardrailBinding, GuardrailBindingAdmin)
+admin.site.register(GuardrailFinding, GuardrailFindingAdmin)
+admin.site.register(RedactedValue, RedactedValueAdmin)
 
 __all__ = ["AuditEventAdmin", "UserAdmin"]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from governance.access import stepup
 from governance.access.models import User
 from governance.audit import operations as audit
 from governance.audit.types import Entry
@@ -15,7 +16,7 @@ from governance.guardrails.standing import guardrails_of
 from governance.guardrails.types import Stage
 from governance.types import Actor, Removed, Subject
 from tenants.kernel import writes
-from tenants.kernel.errors import NotFound, PermissionMissing
+from tenants.kernel.errors import InvalidInput, NotFound, PermissionMissing
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import uuid7
 from tenants.keys import operations as keys
@@ -85,14 +86,22 @@ def for_tool(arguments: JsonObject, *, run_id: str, checks: frozenset[str]) -> t
     return engine.restored(arguments, originals), sorted(originals)
 
 
-@transaction.atomic
-def reveal(*, value_id: UUID, by: User, reason: str, now: datetime) -> str:
+def reveal(*, value_id: UUID, by: User, password: str, reason: str, now: datetime) -> str:
     """Return what was taken out, and record who saw it and why.
 
-    Raises PermissionMissing without the permission, NotFound if there is no such value.
+    Raises PermissionMissing without the permission, InvalidInput without a reason, WrongPassword, TooManyTries,
+    NotFound if there is no such value.
     """
     if not by.has_perm(REVEAL):
         raise PermissionMissing("You may not see what was taken out of runs.")
+    if not reason.strip():
+        raise InvalidInput("Say why.", errors=[{"at": "/reason", "message": "must not be empty"}])
+    stepup.confirm(by, password)
+    return _reveal(value_id=value_id, by=by, reason=reason, now=now)
+
+
+@transaction.atomic
+def _reveal(*, value_id: UUID, by: User, reason: str, now: datetime) -> str:
     row = RedactedValue.objects.filter(pk=value_id).first()
     if row is None:
         raise NotFound
