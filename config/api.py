@@ -26,8 +26,11 @@ from governance.api import (
     CheckPermissionView,
     CheckpointViewSet,
     GrantLevelView,
+    GuardrailBindingViewSet,
+    GuardrailFindingViewSet,
     LoginView,
     LogoutView,
+    RedactedValueViewSet,
     RiskProfileView,
     RiskThresholdViewSet,
     RoleViewSet,
@@ -82,6 +85,9 @@ work.register("hitl/tiers", ReviewTierViewSet)
 work.register("governance/thresholds", RiskThresholdViewSet)
 work.register("governance/roles", RoleViewSet)
 work.register("auth/keys", ApiKeyViewSet)
+work.register("governance/guardrails", GuardrailBindingViewSet)
+work.register("governance/findings", GuardrailFindingViewSet)
+work.register("governance/redacted", RedactedValueViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -31,6 +31,7 @@ AGES = {
     ),
 }
 
+FINDINGS = "SELECT stage, check_name, action, count(*) FROM governance_guardrailfinding GROUP BY 1, 2, 3"
 HEARTBEATS = {
     "countersign_escalation_heartbeat_timestamp_seconds": (
         "Unix time when every escalation was last found on time; older than three minutes is an alarm",
@@ -54,6 +55,15 @@ class TenantCollector(Collector):
                 for status, count in cursor.fetchall():
                     gauge.add_metric([status], count)
                 yield gauge
+            found = CounterMetricFamily(
+                "countersign_guardrail_findings",
+                "Findings of guardrails",
+                labels=["stage", "check", "action"],
+            )
+            cursor.execute(FINDINGS)
+            for *labels, count in cursor.fetchall():
+                found.add_metric(labels, count)
+            yield found
             for name, (text, query) in AGES.items():
                 cursor.execute(query)
                 oldest = cursor.fetchone()[0]

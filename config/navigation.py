@@ -75,6 +75,9 @@ GROUPS = {
     "Rules": (
         Link(title="Risk thresholds", icon="trending_up", model="governance.riskthreshold"),
         Link(title="What raises a risk", icon="thermometer", model="governance.riskprofile"),
+        Link(title="Guardrails", icon="shield", model="governance.guardrailbinding"),
+        Link(title="Guardrail findings", icon="search_insights", model="governance.guardrailfinding"),
+        Link(title="Redacted values", icon="visibility_off", model="governance.redactedvalue"),
         Link(title="Review plans", icon="how_to_vote", model="hitl.reviewplan"),
         Link(title="Review tiers", icon="stairs", model="hitl.reviewtier"),
     ),

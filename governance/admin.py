@@ -12,6 +12,8 @@ from governance.access.keys.models import ApiKey
 from governance.access.models import Role, User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.guardrails.admin import GuardrailBindingAdmin, GuardrailFindingAdmin, RedactedValueAdmin
+from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import RiskProfileAdmin, RiskThresholdAdmin
 from governance.policies.models import RiskProfile, RiskThreshold
@@ -29,5 +31,8 @@ admin.site.register(RiskProfile, RiskProfileAdmin)
 admin.site.register(Flag, FlagAdmin)
 admin.site.register(Role, RoleAdmin)
 admin.site.register(ApiKey, ApiKeyAdmin)
+admin.site.register(GuardrailBinding, GuardrailBindingAdmin)
+admin.site.register(GuardrailFinding, GuardrailFindingAdmin)
+admin.site.register(RedactedValue, RedactedValueAdmin)
 
 __all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -4,6 +4,11 @@ from governance.access.api import LoginView, LogoutView
 from governance.access.keys.api import ApiKeyViewSet
 from governance.access.rights.api import AssignRoleView, CheckPermissionView, GrantLevelView, RoleViewSet
 from governance.audit.api import AuditEventViewSet, CheckpointViewSet
+from governance.guardrails.api import (
+    GuardrailBindingViewSet,
+    GuardrailFindingViewSet,
+    RedactedValueViewSet,
+)
 from governance.platform.api import TenantViewSet, TierViewSet
 from governance.policies.api import RiskProfileView, RiskThresholdViewSet
 
@@ -14,8 +19,11 @@ __all__ = [
     "CheckPermissionView",
     "CheckpointViewSet",
     "GrantLevelView",
+    "GuardrailBindingViewSet",
+    "GuardrailFindingViewSet",
     "LoginView",
     "LogoutView",
+    "RedactedValueViewSet",
     "RiskProfileView",
     "RiskThresholdViewSet",
     "RoleViewSet",

@@ -23,6 +23,7 @@ class GovernanceConfig(AppConfig):
         from governance.access.keys.models import ApiKey
         from governance.access.models import Role, User
         from governance.audit import configuration
+        from governance.guardrails.models import GuardrailBinding
         from governance.policies.models import RiskProfile, RiskThreshold
         from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
@@ -70,10 +71,27 @@ class GovernanceConfig(AppConfig):
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
         PARTS.add("risk_profile", "governance.policies.profile:standing")
+        roles.grant(
+            admin=[
+                *(f"governance.{verb}_guardrailbinding" for verb in ("view", "add", "change", "delete")),
+                *("governance.view_guardrailfinding", "governance.view_redactedvalue"),
+                "governance.reveal_redacted",
+            ],
+            auditor=[
+                f"governance.view_{name}"
+                for name in ("guardrailbinding", "guardrailfinding", "redactedvalue")
+            ],
+        )
+        PARTS.add("guardrails", "governance.guardrails.standing:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
         leave_behind(
-            "auditlog_logentry", "governance_auditevent", "governance_auditleaf", "governance_auditcheckpoint"
+            "auditlog_logentry",
+            "governance_auditevent",
+            "governance_auditleaf",
+            "governance_auditcheckpoint",
+            "governance_guardrailfinding",
+            "governance_redactedvalue",
         )
         auditlog.register(
             User,
@@ -86,6 +104,7 @@ class GovernanceConfig(AppConfig):
         auditlog.register(RiskThreshold)
         auditlog.register(RiskProfile)
         auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
+        auditlog.register(GuardrailBinding)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         auditlog.register(Role, m2m_fields={"parents", "permissions"})

@@ -7,6 +7,9 @@ from datetime import datetime
 from governance import standing
 from governance.audit import operations as audit
 from governance.audit.types import Entry
+from governance.guardrails import judge as guardrails
+from governance.guardrails import operations as redactions
+from governance.guardrails.types import Stage
 from governance.policies import arguments, baseline
 from governance.policies.baseline import Facts
 from governance.policies.combination import Verdict, combine
@@ -20,6 +23,7 @@ from governance.types import (
     Outcome,
     PolicyRequest,
     Reason,
+    Removed,
     Subject,
 )
 from tenants.kernel import writes
@@ -49,6 +53,8 @@ class Ruling:
     input_digest: str = ""
     rules_version: str = ""
     facts: JsonObject = field(default_factory=dict)
+    findings: tuple[JsonObject, ...] = ()
+    removed: tuple[Removed, ...] = ()
 
 
 def evaluate(request: PolicyRequest, *, approval: Approval | None = None) -> tuple[Verdict, str]:
@@ -68,7 +74,9 @@ def rule(request: PolicyRequest, *, approval: Approval | None = None) -> Ruling:
             again, more = _rule(request.with_arguments(redacted), approval)
             if more is not None:
                 raise InvalidInput("What redaction left would have to be redacted again.")
-            ruling = replace(again, input_digest=ruling.input_digest)
+            ruling = replace(
+                again, input_digest=ruling.input_digest, findings=ruling.findings, removed=ruling.removed
+            )
     except (DomainError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         logger.exception("A check failed; the call is denied")
         reason = Reason(code="check-failed", message=f"A check failed: {error}", rule="fail-closed")
@@ -93,7 +101,11 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         },
         clearance=known.clearance,
     )
-    opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]
+    opinions = [
+        baseline.rights(request, facts),
+        baseline.tier(request, facts),
+        guardrails.judge(request, guardrails.look(request, book["guardrails"])),
+    ]
     verdict = combine(opinions, approval=approval, digest=digest)
     redacted = next((o.arguments for o in opinions if o.arguments is not None), None)
     ruling = Ruling(
@@ -103,6 +115,8 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         input_digest=digest,
         rules_version=book.version,
         facts={"user": facts.user},
+        findings=tuple(found for opinion in opinions for found in opinion.findings),
+        removed=tuple(item for opinion in opinions for item in opinion.removed),
     )
     return ruling, redacted if verdict.effect is not Effect.DENY else None
 
@@ -154,9 +168,19 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
                 "review_id": approval.review_id if approval else None,
                 "rules_version": ruling.rules_version,
                 "input_digest": ruling.input_digest,
+                **({"guardrails": list(ruling.findings)} if ruling.findings else {}),
             },
         )
     )
+    if ruling.findings:
+        redactions.keep(
+            findings=ruling.findings,
+            removed=ruling.removed,
+            stage=Stage.ARGUMENTS,
+            run_id=request.run.run_id,
+            step_id=request.run.step_id,
+            now=now,
+        )
     return decision
 
 

@@ -3,6 +3,7 @@
 from governance.access.keys.models import ApiKey
 from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
+from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.policies.models import PolicyDecision, RiskProfile, RiskThreshold
 from governance.rulebook.models import RulebookState
 
@@ -11,8 +12,11 @@ __all__ = [
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "GuardrailBinding",
+    "GuardrailFinding",
     "IdempotencyRecord",
     "PolicyDecision",
+    "RedactedValue",
     "RiskProfile",
     "RiskThreshold",
     "Role",

@@ -9,6 +9,8 @@ from django.contrib.contenttypes.models import ContentType
 
 from governance.access import clearances
 from governance.access.permissions import HOLDERS, implying
+from governance.rulebook import parts as rulebook
+from governance.rulebook.parts import Rulebook
 from governance.types import PolicyRequest, SecurityLevel
 from tenants.kernel import prepared
 
@@ -56,3 +58,14 @@ def statement(request: PolicyRequest) -> tuple[str, dict[str, Any]]:
         "codenames": implying(EXECUTE_TOOL),
     }
     return _STANDING, values
+
+
+_REVISIONS = """
+SELECT (SELECT revision FROM governance_rulebookstate), (SELECT revision FROM public.governance_rulebookstate)
+"""
+
+
+def rules() -> Rulebook:
+    """Return the rules in force, for those who ask before anything is proposed; one statement."""
+    [(own, platform)] = prepared.execute(_REVISIONS, {})
+    return rulebook.of((own, platform))

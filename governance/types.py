@@ -222,6 +222,17 @@ class Requirement:
     """Seconds after which nobody may approve any more, where a rule says so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A text that was taken out, and the token in its place."""
+
+    token: str
+    text: str
+    label: str
+    check: str
+    """Which kind of check found it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Opinion:
     """What one part of the gate says about a request. No effect means that it has nothing against it."""
@@ -234,6 +245,10 @@ class Opinion:
     """The arguments with what may not pass taken out, where something was."""
     obligations: tuple[JsonObject, ...] = ()
     """What is to be done besides, such as telling somebody."""
+    findings: tuple[JsonObject, ...] = ()
+    """What guardrails found in the arguments, and where."""
+    removed: tuple[Removed, ...] = ()
+    """What `arguments` have tokens for."""
 
 
 @dataclass(frozen=True, kw_only=True)

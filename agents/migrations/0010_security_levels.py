@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0009_escalations'),
+        ("agents", "0009_escalations"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from agents.blueprints.base import CallModel, CallTool, Finish, GiveUp
-from agents.runs import calls, engine, handoffs, lease, recovery, shutdown, turns
+from agents.runs import calls, engine, handoffs, lease, recovery, screening, shutdown, turns
 from agents.runs.hold import Clock, Hold, Work
 from agents.runs.keeper import keeper
 from agents.runs.lease import LeaseLost
@@ -106,6 +106,9 @@ def _go_on_with(hold: Hold, step: Step) -> Work | None:
 def _plan(hold: Hold) -> Work | None:
     """Ask the blueprint what is next until something is to be carried out, or the run waits or ends."""
     while hold.is_running:
+        if not hold.steps and hold.run.snapshot.get("held"):
+            handoffs.ask(hold, why=hold.run.snapshot["held"])
+            return None
         action = hold.next_action()
         if len(hold.steps) >= settings.RUN_MAX_STEPS and isinstance(action, CallModel | CallTool):
             action = GiveUp(
@@ -114,7 +117,7 @@ def _plan(hold: Hold) -> Work | None:
         work: Work | None = None
         match action:
             case Finish():
-                hold.succeed(action.output)
+                screening.finish(hold, action.output)
             case GiveUp():
                 hold.give_up(action.code, action.message)
             case _ if hold.weather.stop:

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from hitl.desk import stepup
+from governance.access import stepup
 
 
 def confirmed(request: HttpRequest) -> bool:

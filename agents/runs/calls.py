@@ -9,7 +9,7 @@ from django.db import transaction
 
 from agents.blueprints.base import ProposedCall
 from agents.resilience import breaker
-from agents.runs import engine, handles, handoffs, quarantine, questions
+from agents.runs import engine, handles, handoffs, quarantine, questions, screening
 from agents.runs.hold import Hold, Work
 from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
@@ -25,15 +25,17 @@ from agents.runs.record import (
     tool_of,
     why_denied,
 )
+from agents.runs.screening import Screened
 from agents.tools import executor
 from agents.tools.base import Happened
 from agents.tools.models import Tool
 from governance import gate
-from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
+from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb, ReviewRequest
 from tenants.kernel.failpoints import hit
+from tenants.kernel.jsonvalues import JsonObject
 
 REPEATABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT})
 NEVER_STARTED = "The worker lost the run before it called the tool; the call took no effect."
@@ -49,21 +51,24 @@ class ToolWork:
     claim: executor.Claim
     edited: bool
     attempt: int
+    arguments: JsonObject | None = None
+    """The arguments with the originals of what guardrails took out, where the tool gets them."""
     starts_effect = True
 
-    def perform(self) -> Outcome:
-        """Run the tool, unless the lease ended since the claim: then nothing is run."""
+    def perform(self) -> Screened:
+        """Run the tool, unless the lease ended since the claim: then nothing is run. Look through what it says."""
         hit("tool.before-effect")
         if not self.hold.lease.is_alive():
-            self.report_late(Outcome(ok=False, error=NEVER_STARTED, started=False))
+            self.report_late(Screened(outcome=Outcome(ok=False, error=NEVER_STARTED, started=False)))
             raise LeaseLost
-        outcome = executor.execute(self.claim, tool=self.tool)
+        outcome = executor.execute(self.claim, tool=self.tool, arguments=self.arguments)
         hit("tool.after-effect")
-        return outcome
+        return screening.of_outcome(self.hold, self.step, outcome)
 
-    def finish(self, result: Outcome) -> Work | None:
+    def finish(self, screened: Screened) -> Work | None:
         """Store the receipt; try again, fall back or ask a person where it did not succeed."""
-        hold, step, request = self.hold, self.step, self.claim.decision.request
+        hold, step, request, result = self.hold, self.step, self.claim.decision.request, screened.outcome
+        screening.keep(screened, run=hold.run, step=step, now=hold.clock())
         gate.complete(self.claim.decision, result, now=hold.clock())
         keep_effect(step, result, now=hold.clock())
         hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
@@ -75,21 +80,29 @@ class ToolWork:
         content = result.value
         if self.edited:
             content = engine.after_edit(step, request.arguments, content)
-        receipt = {"content": content, "arguments": request.arguments, "ms": result.duration_ms}
+        receipt = {
+            "content": content,
+            "arguments": request.arguments,
+            "ms": result.duration_ms,
+            **screened.marks,
+        }
         if self.tool.withholds_results:
             receipt |= {"withheld": True, "schema": self.tool.output_schema}
         step.close(Step.Status.SUCCEEDED, now=hold.clock(), result=receipt)
+        if screened.held:
+            handoffs.ask(hold, why=screened.held)
         hit("tool.before-commit")
         return None
 
-    def report_late(self, result: Outcome) -> None:
+    def report_late(self, screened: Screened) -> None:
         """Settle the step with what the call led to, although the run was cancelled or given away.
 
         Only if the step still stands as this worker's attempt left it. What a person was asked about
         it is withdrawn, and the run goes on.
         """
-        now, run = self.hold.clock(), Run(pk=self.hold.run.pk)
+        now, run, result = self.hold.clock(), Run(pk=self.hold.run.pk), screened.outcome
         with transaction.atomic():
+            screening.keep(screened, run=run, step=self.step, now=now)
             if not is_reported(self.step, self.claim.decision):
                 gate.complete(self.claim.decision, result, now=now)
                 keep_effect(self.step, result, now=now)
@@ -103,7 +116,11 @@ class ToolWork:
             found.close(
                 Step.Status.SUCCEEDED if result.ok else Step.Status.FAILED,
                 now=now,
-                result={"content": content, "arguments": self.claim.decision.request.arguments},
+                result={
+                    "content": content,
+                    "arguments": self.claim.decision.request.arguments,
+                    **screened.marks,
+                },
             )
             wake(run, now=now)
 
@@ -165,7 +182,7 @@ class ProbeWork:
                 hold.postpone(attempt=1, retry_after_s=left_s)
                 return None
             case _:
-                _ask(hold, step, self.request, self.message)
+                questions.ask_outcome(hold, step, self.request, self.message)
                 return None
 
     def report_late(self, result: Any) -> None:
@@ -264,7 +281,10 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
             under = {"started_under": str(step.review_id)} if step.review_id else {}
             hold.move(step, Step.Status.EXECUTING, attempts=attempt, request={**step.request, **under})
             hit("tool.claimed")
-            return ToolWork(hold=hold, step=step, tool=tool, claim=claim, edited=edited, attempt=attempt)
+            return ToolWork(
+                hold=hold, step=step, tool=tool, claim=claim, edited=edited, attempt=attempt,
+                arguments=screening.given_back(hold, step, decision),
+            )  # fmt: skip
         case Effect.DENY:
             content = engine.as_told(step, engine.failure("denied", why_denied(step, decision)))
             step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
@@ -343,25 +363,8 @@ def _ambiguous(
     tool = tool_of(hold, step)
     if tool is not None and executor.has_probe(tool):
         return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, over_at=over_at)
-    _ask(hold, step, request, message)
+    questions.ask_outcome(hold, step, request, message)
     return None
-
-
-def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
-    """Let a person say what became of the call; nothing else runs it again."""
-    now = hold.clock()
-    verdict, _ = gate.evaluate(request)
-    review = reviews.ask_outcome(
-        request=request,
-        risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
-        required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
-        message=message,
-        evidence=hold.evidence(),
-        expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
-        now=now,
-    )
-    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
-    hold.wait()
 
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:

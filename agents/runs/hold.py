@@ -19,6 +19,8 @@ from agents.runs.models import Run, Step
 from agents.runs.operations import close_open_steps, entry, ring
 from agents.tools.models import Tool
 from governance.audit import operations as audit
+from governance.guardrails.engine import Guardrails
+from governance.rulebook import parts as rulebook
 from governance.types import Actor, RunRef, UserRef
 from tenants.kernel import live
 from tenants.kernel.context import require_schema
@@ -76,6 +78,14 @@ class Hold:
     def config(self) -> AgentConfig:
         """Return the settings that the run began with."""
         return self.blueprint.config_class(**self.run.snapshot["config"])
+
+    @property
+    def guardrails(self) -> Guardrails:
+        """Return the bindings in force when the lease was last renewed; raise LeaseLost before it ever was."""
+        if self.weather.revisions is None:
+            raise lease.LeaseLost
+        found: Guardrails = rulebook.of(self.weather.revisions)["guardrails"]
+        return found
 
     @property
     def is_running(self) -> bool:
@@ -227,10 +237,11 @@ class Hold:
             self.free_slot("tenant", "")
         live.publish_on_commit("runs", self.run.pk)
 
-    def succeed(self, output: dict[str, Any]) -> None:
+    def succeed(self, output: dict[str, Any], **facts: Any) -> None:
         """End the run with its answer, and the notice that its state had to be restored, if it had."""
         notice = self.run.snapshot.get("notice")
-        self._end(Run.Status.SUCCEEDED, output=storable({**output, "notice": notice} if notice else output))
+        whole = storable({**output, "notice": notice} if notice else output)
+        self._end(Run.Status.SUCCEEDED, output=whole, **facts)
 
     def give_up(self, code: str, message: str) -> None:
         """End the run with the agent's fallback answer where it states one, else as failed."""
@@ -246,13 +257,13 @@ class Hold:
         close_open_steps(self.run, code=code, message=message, now=self.clock())
         self._end(Run.Status.FAILED, error={"code": code, "message": message})
 
-    def _end(self, status: Run.Status, *, output: Any = None, error: Any = None) -> None:
+    def _end(self, status: Run.Status, *, output: Any = None, error: Any = None, **facts: Any) -> None:
         now = self.clock()
         self.run.transition(
             status, output=output, error=error, finished_at=now, updated_at=now, lease_token=None
         )
         self.free_slot("tenant", "")
-        self.audit(f"run.{status}", outcome=str(status), body={"output": output, "error": error})
+        self.audit(f"run.{status}", outcome=str(status), body={"output": output, "error": error, **facts})
         live.publish_on_commit("runs", self.run.pk)
         hit("run.ended")
 

@@ -39,6 +39,11 @@ def echoed(steps: Iterable[Step]) -> set[str]:
     return read(given)
 
 
+def flagged(steps: Iterable[Step]) -> set[str]:
+    """Return the tools in whose results a guardrail found what makes the run untrusted, trusted as they may be."""
+    return {step.name for step in steps if (step.result or {}).get("flagged")}
+
+
 def before(snapshot: dict[str, Any]) -> set[str]:
     """Return what the run inherited from earlier runs of its session."""
     return set(snapshot.get("influence", ()))
@@ -47,7 +52,7 @@ def before(snapshot: dict[str, Any]) -> set[str]:
 def sources(*, snapshot: dict[str, Any], steps: Iterable[Step], trusted: Container[str]) -> tuple[str, ...]:
     """Return the untrusted tools behind what the run has read so far, by name."""
     steps = list(steps)
-    own = {name for name in read(steps) if name not in trusted} | echoed(steps)
+    own = {name for name in read(steps) if name not in trusted} | echoed(steps) | flagged(steps)
     return tuple(sorted(before(snapshot) | own))
 
 

@@ -56,6 +56,8 @@ class Weather:
     stop: str = ""
     circuits: Sequence[CircuitState] = field(default_factory=tuple)
     caps: Sequence[CapState] = field(default_factory=tuple)
+    revisions: tuple[uuid.UUID, uuid.UUID] | None = None
+    """The state of the tenant's and the platform's rules."""
 
     def circuit(self, kind: str, name: str) -> CircuitState | None:
         """Return the breaker of a part if it is not plainly closed."""
@@ -99,7 +101,9 @@ UPDATE agents_run SET lease_expires_at = %(until)s, updated_at = %(now)s,
 WHERE id = %(run)s AND status = 'running' AND lease_token = %(token)s
 RETURNING pause_requested, pause_reason, {STANDING_SQL}, {CONCURRENT_RUNS_SQL},
  (SELECT json_agg(row_to_json(c)) FROM agents_circuit c WHERE c.state <> 'closed' OR c.failures > 0),
- (SELECT json_agg(row_to_json(p)) FROM agents_concurrencycap p)
+ (SELECT json_agg(row_to_json(p)) FROM agents_concurrencycap p),
+ (SELECT revision FROM governance_rulebookstate),
+ (SELECT revision FROM public.governance_rulebookstate)
 """  # noqa: S608  # the parts are constants
 
 
@@ -123,7 +127,7 @@ def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
     if not rows:
         raise LeaseLost
     lease.renewed(began)
-    pause_requested, pause_reason, halts, at_once, circuits, caps = rows[0]
+    pause_requested, pause_reason, halts, at_once, circuits, caps, own, platform = rows[0]
     stop = standing.pause_reason_of(_parsed(halts))
     if not stop and pause_requested:
         stop = pause_reason or "Paused"
@@ -131,6 +135,7 @@ def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
         stop=stop,
         circuits=tuple(CircuitState.from_json(item) for item in _parsed(circuits)),
         caps=_with_platforms_cap([CapState.from_json(item) for item in _parsed(caps)], at_once),
+        revisions=(own, platform),
     )
 
 

@@ -12,26 +12,28 @@ from django.utils import timezone
 from agents.blueprints import registry as blueprints
 from agents.catalog.models import Agent
 from agents.halts import standing
-from agents.runs import engine, influence
+from agents.runs import engine, influence, intake
 from agents.runs.models import Run, Step
-from governance.access import clearances, permissions
 from governance.access.models import User
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.types import SYSTEM, Actor, SecurityLevel, Subject, UserRef
+from governance.guardrails import operations as redactions
+from governance.guardrails.engine import Screening
+from governance.guardrails.types import Action as GuardrailAction
+from governance.guardrails.types import Stage
+from governance.standing import rules as standing_rules
+from governance.types import SYSTEM, Actor, Subject, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
 from tenants.kernel import live
-from tenants.kernel.errors import DomainError, InvalidInput, PermissionMissing, StaleTransition
+from tenants.kernel.errors import InvalidInput, PermissionMissing, StaleTransition
 from tenants.kernel.failpoints import hit
-from tenants.kernel.jsonvalues import JsonObject, canonical, storable
+from tenants.kernel.jsonvalues import JsonObject, storable
 from tenants.kernel.tasks import enqueue
 from tenants.tiers.quotas import ensure_room, first_id_of_day
 from tenants.tiers.types import Limit
 
-MAX_QUERY = 20_000
-MAX_INPUT_BYTES = 64 * 1024
 MEMORY_RUNS = 10
 DOORBELL_GRACE_S = 5.0
 BATCH = 200
@@ -39,15 +41,6 @@ MEMORY_CHARACTERS = 4000
 ADVANCE = "agents.advance_run"
 
 
-class StepUpRequired(DomainError):
-    """A restricted agent runs only for a person who has just confirmed who they are."""
-
-    code = "step-up-required"
-    status = 403
-    title = "Confirm who you are to start a run of this agent"
-
-
-@transaction.atomic
 def start(
     *,
     agent: Agent,
@@ -62,29 +55,47 @@ def start(
     """Queue a run of the agent for the user, with a snapshot of the agent as it is now.
 
     `on_behalf_of` names the person whom the user asks for: that adds no right, and neither of the two may
-    approve what the agent proposes. `step_up` says that the user has just confirmed who they are. Raises
+    approve what the agent proposes. `step_up` says that the user has just confirmed who they are. Guardrails look
+    through the input first: it may begin without what they take out, or in the hands of a person. Raises
     PermissionMissing if the user may not execute the agent or is not cleared for it, StepUpRequired for a
-    restricted agent without that, InvalidInput naming the field, QuotaExceeded when the tier allows no more
-    runs today.
+    restricted agent without that, InvalidInput naming the field or what guardrails found and where, QuotaExceeded
+    when the tier allows no more runs today.
     """
-    if user.kind != User.Kind.PERSON or not permissions.may(
-        user, model=Agent, codename="execute_agent", object_pk=agent.pk
-    ):
-        raise PermissionMissing(f"You may not start runs of {agent.name}.")
-    _check_level(agent, user, step_up=step_up)
-    query = input.get("query")
-    if not isinstance(query, str) or not query.strip() or len(query) > MAX_QUERY:
-        raise InvalidInput(
-            "The input needs a 'query' with what to do.",
-            errors=[{"at": "/input/query", "message": f"a text of 1 to {MAX_QUERY} characters"}],
-        )
-    if len(canonical(storable(input))) > MAX_INPUT_BYTES:
-        raise InvalidInput(f"The input is larger than {MAX_INPUT_BYTES // 1024} KB.")
+    intake.check(agent=agent, user=user, input=input, step_up=step_up)
+    screened = standing_rules()["guardrails"].screen(storable(input), Stage.INPUT, agent=agent.name)
+    if screened.action is GuardrailAction.BLOCK:
+        intake.refuse(agent=agent, user=user, screened=screened, trace_id=trace_id, now=now)
+    return _start(
+        agent=agent,
+        user=user,
+        screened=screened,
+        trace_id=trace_id,
+        now=now,
+        session_id=session_id,
+        on_behalf_of=on_behalf_of,
+        step_up=step_up,
+    )
+
+
+@transaction.atomic
+def _start(
+    *,
+    agent: Agent,
+    user: Any,
+    screened: Screening,
+    trace_id: str,
+    now: datetime,
+    session_id: str,
+    on_behalf_of: str,
+    step_up: bool,
+) -> Run:
     blueprints.validate_config(agent.blueprint, agent.config)
     ensure_room(Limit.RUNS_PER_DAY, used=lambda: _runs_of_day(now), now=now)
     delegator = _delegator(on_behalf_of, user=user)
     remembered = _remembered(agent=agent, user=user, session_id=session_id)
     read_before = influence.of_each(remembered).values()
+    doubted = {"the request"} if screened.is_untrusted else set()
+    held = screened.words(GuardrailAction.REQUIRE_APPROVAL)
     run = Run.objects.create(
         agent=agent,
         agent_version=agent.version,
@@ -95,19 +106,31 @@ def start(
             "config": agent.config,
             "tools": sorted(agent.tools.values_list("name", flat=True)),
             "memory": [_exchange(earlier) for earlier in remembered],
-            "influence": sorted({name for names in read_before for name in names}),
             **({"step_up": True} if step_up else {}),
+            "influence": sorted({name for names in read_before for name in names} | doubted),
+            **({"held": held} if held else {}),
         },
         requester=user,
         delegator=delegator,
         session_id=session_id,
-        input=storable(input),
+        input=screened.value,
         trace_id=trace_id,
         created_at=now,
         updated_at=now,
     )
     person = Actor(kind="person", id=str(user.pk), name=user.username)
     body = {"input": run.input} | ({"on_behalf_of": delegator.username} if delegator else {})
+    if screened.hits:
+        told = screened.told()
+        body |= {"guardrails": told}
+        redactions.keep(
+            findings=told,
+            removed=screened.removed,
+            stage=Stage.INPUT,
+            run_id=str(run.pk),
+            step_id=None,
+            now=now,
+        )
     audit.record(entry(run, "run.started", at=now, actor=person, body=body))
     ring(run)
     hit("run.started")
@@ -117,17 +140,6 @@ def start(
 
 def _runs_of_day(now: datetime) -> int:
     return Run.objects.filter(pk__gte=first_id_of_day(now)).count()
-
-
-def _check_level(agent: Agent, user: Any, *, step_up: bool) -> None:
-    """Refuse an agent above the person's clearance, and a restricted one unless they confirmed who they are."""
-    level = SecurityLevel(agent.security_level)
-    if level.exceeds(SecurityLevel(user.clearance)) and level.exceeds(clearance := clearances.of_user(user)):
-        raise PermissionMissing(f"{agent.name} is {level}; you are cleared for {clearance} only.")
-    if level is SecurityLevel.RESTRICTED and not step_up:
-        raise StepUpRequired(
-            f"{agent.name} is restricted: start its run in the browser and give your password again."
-        )
 
 
 def _delegator(username: str, *, user: Any) -> User | None:

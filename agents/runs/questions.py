@@ -7,7 +7,8 @@ from django.conf import settings
 from agents.runs import engine
 from agents.runs.hold import Hold
 from agents.runs.models import Step
-from governance.types import Decision
+from governance import gate
+from governance.types import Decision, PolicyRequest, Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel.failpoints import hit
@@ -50,3 +51,20 @@ def after_answer(hold: Hold, step: Step, review: Review) -> None:
             message = "Nobody answered in time. Go on without the answer, or say that you need it."
             content = engine.failure("no-answer", message)
             step.close(Step.Status.FAILED, now=hold.clock(), result={"content": content})
+
+
+def ask_outcome(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
+    """Let a person say what became of the call; nothing else runs it again."""
+    now = hold.clock()
+    verdict, _ = gate.evaluate(request)
+    review = reviews.ask_outcome(
+        request=request,
+        risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
+        required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
+        message=message,
+        evidence=hold.evidence(),
+        expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
+        now=now,
+    )
+    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
+    hold.wait()

@@ -10,11 +10,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.generics import get_object_or_404
 
 from agents.catalog.models import Agent
-from agents.runs import assurance, operations
+from agents.runs import assurance, intake, operations
 from agents.runs.models import Run
 from agents.sessions.questions import conversation, latest_runs
+from governance.access import stepup
 from governance.access.rights.holding import held
-from hitl.desk import stepup
 from tenants.kernel.errors import DomainError, PermissionMissing
 
 SESSIONS = 50
@@ -42,7 +42,7 @@ def session(request: HttpRequest, pk: str) -> HttpResponse:
         try:
             _go_on(request, run, query)
         except DomainError as error:
-            needs_password = isinstance(error, operations.StepUpRequired | stepup.WrongPassword)
+            needs_password = isinstance(error, intake.StepUpRequired | stepup.WrongPassword)
             context = {"error": error, "query": query, "needs_password": needs_password}
         else:
             return HttpResponseRedirect(request.path)

@@ -66,9 +66,10 @@ def claim(decision: Decision, *, idempotency_key: str, now: datetime) -> Claim:
     return Claim(decision=decision, idempotency_key=idempotency_key, seal=_Seal(decision))
 
 
-def execute(claim: Claim, *, tool: Tool) -> Outcome:
+def execute(claim: Claim, *, tool: Tool, arguments: JsonObject | None = None) -> Outcome:
     """Run the claimed tool and return what it led to; a tool's failure is an outcome, not an exception.
 
+    `arguments` are those of the claim with the originals of what guardrails took out, where the tool gets them.
     After `tool.timeout_s` seconds the call is given up. What raises, times out or loses its connection
     failed if the tool may be repeated or said that it never started, and has an unknown outcome if not.
     Raises PermitMissing if the action is no longer the claimed one, or this claim has run before.
@@ -78,7 +79,7 @@ def execute(claim: Claim, *, tool: Tool) -> Outcome:
         raise gate.PermitMissing
     claim.seal.break_once()
     started = time.monotonic()
-    outcome = _outcome(lambda: _call(claim, tool), request, tool)
+    outcome = _outcome(lambda: _call(claim, tool, arguments), request, tool)
     return replace(outcome, duration_ms=round((time.monotonic() - started) * 1000))
 
 
@@ -180,13 +181,13 @@ def _bounded(value: Any) -> Any:
     return {"notice": f"The result was larger than {MAX_RESULT_BYTES // 1024} KB and was left out."}
 
 
-def _call(claim: Claim, tool: Tool) -> Any:
+def _call(claim: Claim, tool: Tool, given: JsonObject | None) -> Any:
     request = claim.decision.request
     if tool.schema_version != request.tool.schema_version:
         raise ToolFailed(f"{tool.name} has changed since this call was proposed.", started=False)
     call = adapters.function_of(tool)
     context = _context(request, tool, idempotency_key=claim.idempotency_key)
-    return call(dict(request.arguments), context)
+    return call(dict(request.arguments if given is None else given), context)
 
 
 def _context(request: PolicyRequest, tool: Tool, *, idempotency_key: str) -> ToolContext:

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('governance', '0006_rulebook'),
+        ("governance", "0006_rulebook"),
     ]
 
     operations = [

@@ -14,7 +14,7 @@ CREATE TRIGGER touches_rulebook AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("governance", "0006_rulebook")]
+    dependencies = [("governance", "0011_guardrails")]
 
     operations = [
         migrations.CreateModel(

@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 from rest_framework.generics import get_object_or_404
 
-from hitl.desk import evidence, preferences, stepup
+from governance.access import stepup
+from hitl.desk import evidence, preferences
 from hitl.desk.plan_words import plan_words
 from hitl.reviews import eligibility, operations, plans
 from hitl.reviews.forms import ArgumentsForm

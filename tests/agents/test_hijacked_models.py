@@ -86,7 +86,7 @@ def to_the_end(run: Run, work: Work, reviewer: Any) -> Run:
 def effects() -> tuple[int, ...]:
     """Count what calls have left behind."""
     changed = Employee.objects.filter(salary=1).count()
-    return (*(m.objects.count() for m in (Refund, SentEmail, Bonus, DeletedAccount)), changed)  # type: ignore[attr-defined]
+    return (*(m.objects.count() for m in (Refund, SentEmail, Bonus, DeletedAccount)), changed)
 
 
 def reasons(run: Run, tool: str) -> set[str]:

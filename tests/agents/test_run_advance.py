@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from agents.demo.models import Refund, SentEmail
-from agents.runs import operations
+from agents.runs import intake, operations
 from agents.runs.models import Run, Step
 from governance.audit.models import AuditEvent
 from hitl.reviews import operations as reviews
@@ -315,7 +315,7 @@ class TestFaults:
 
 
 class TestStart:
-    @pytest.mark.parametrize("query", ["", "  \n", "x" * (operations.MAX_QUERY + 1), None, 7, ["x"]])
+    @pytest.mark.parametrize("query", ["", "  \n", "x" * (intake.MAX_QUERY + 1), None, 7, ["x"]])
     def test_needs_a_query(self, start: Start, query: Any) -> None:
         before = Run.objects.count()
         with pytest.raises(InvalidInput):

@@ -1,7 +1,7 @@
 """Nothing of one tenant can be reached on the host of another: every route with an object is tried."""
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from auditlog.models import LogEntry
@@ -158,7 +158,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "reviewplan": str(plan.pk),
         "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
         "riskthreshold": str(threshold.pk),
-        "flag": str(cast(Any, Flag.objects.create(id=900_007, name="only-at-acme")).pk),
+        "flag": str(Flag.objects.create(id=900_007, name="only-at-acme").serializable_value("id")),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),

@@ -45,13 +45,14 @@ class TestRights:
     def test_take_nothing_but_true_for_a_step_up(self, agent: Any, alice: Any) -> None:
         agent.security_level = "restricted"
         request = proposal(agent=agent, user=alice, tool="lookup_order", order_id="A-1001")
-        for said in (
+        anything_else: list[dict[str, Any]] = [
             {},
             {"user": None},
             {"user": {}},
             {"user": {"step_up": "yes"}},
             {"user": {"step_up": 1}},
-        ):
+        ]
+        for said in anything_else:
             decision = gate.authorize(replace(request, circumstances=said), now=NOW)
             assert decision.effect is Effect.DENY
         stepped = replace(request, circumstances={"user": {"step_up": True}})

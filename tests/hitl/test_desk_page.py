@@ -93,7 +93,7 @@ class TestPassword:
     def test_that_is_wrong_records_nothing(self, browser: Browser, critical: Review, password: str) -> None:
         page = browser("bob").post(path(pending(critical)), seen(critical, "approve", password=password))
         assert page.status_code == 403
-        assert "That is not your password. Nothing was decided." in page.content.decode()
+        assert "That is not your password. Nothing was done." in page.content.decode()
         assert not critical.votes.exists()
 
     def test_is_looked_at_five_times_in_15_minutes(self, browser: Browser, critical: Review) -> None:

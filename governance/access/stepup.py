@@ -1,4 +1,4 @@
-"""Ask for the password again before a decision that needs it."""
+"""Ask for the password again before what needs it."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ TRIES, WITHIN_S = 5, 15 * 60
 
 
 class WrongPassword(DomainError):
-    """The password is not the reviewer's; nothing was decided."""
+    """The password is not the person's; nothing was done."""
 
     code = "wrong-password"
     status = 403
-    title = "That is not your password. Nothing was decided."
+    title = "That is not your password. Nothing was done."
 
 
 class TooManyTries(DomainError):
@@ -23,7 +23,7 @@ class TooManyTries(DomainError):
 
     code = "too-many-tries"
     status = 429
-    title = "Too many wrong passwords. Wait 15 minutes; nothing was decided."
+    title = "Too many wrong passwords. Wait 15 minutes; nothing was done."
 
 
 def confirm(user: Any, password: str) -> None:
