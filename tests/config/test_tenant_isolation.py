@@ -100,6 +100,9 @@ Ids = dict[str, str]
 def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
     """Return the id of an object of Acme's for each model; serial keys are numbers that only Acme has."""
     now = timezone.now()
+    flag = Flag(name="only-at-acme")
+    flag.pk = 900_007
+    flag.save()
     run = runs.start(
         agent=agent, user=oscar, input={"query": "go"}, session_id="only-at-acme", trace_id="0" * 32, now=now
     )
@@ -158,7 +161,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "reviewplan": str(plan.pk),
         "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
         "riskthreshold": str(threshold.pk),
-        "flag": str(Flag.objects.create(id=900_007, name="only-at-acme").serializable_value("id")),
+        "flag": str(flag.pk),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),
