@@ -19,7 +19,8 @@ class GovernanceConfig(AppConfig):
         from governance.access import roles
         from governance.access.models import User
         from governance.audit import configuration
-        from governance.policies.models import RiskThreshold
+        from governance.policies import packs, seeding
+        from governance.policies.models import Policy, PolicyDefault, PolicyVersion, RiskThreshold
         from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
@@ -34,12 +35,23 @@ class GovernanceConfig(AppConfig):
                 "governance.view_auditevent",
                 "governance.view_policydecision",
                 *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
+                *(f"governance.{verb}_policy" for verb in ("view", "add", "change", "activate")),
+                *(f"governance.{verb}_policydefault" for verb in ("view", "change")),
             ],
-            auditor=["governance.view_auditevent", "governance.view_policydecision"],
+            reviewer=["governance.view_policy", "governance.activate_policy"],
+            auditor=[
+                "governance.view_auditevent",
+                "governance.view_policydecision",
+                "governance.view_policy",
+                "governance.view_policydefault",
+            ],
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
+        PARTS.add("policies", "governance.policies.in_force:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
+        schema_ready.connect(seeding.on_schema_ready, dispatch_uid="policies.seed")
         fingerprint.contribute(roles.described)
+        fingerprint.contribute(packs.described)
         leave_behind(
             "auditlog_logentry", "governance_auditevent", "governance_auditleaf", "governance_auditcheckpoint"
         )
@@ -51,7 +63,8 @@ class GovernanceConfig(AppConfig):
         )
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
-        auditlog.register(RiskThreshold)
+        for model in (RiskThreshold, Policy, PolicyVersion, PolicyDefault):
+            auditlog.register(model)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

@@ -4,10 +4,12 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from django.utils import timezone
+
 from governance import standing
 from governance.audit import operations as audit
 from governance.audit.types import Entry
-from governance.policies import arguments, baseline
+from governance.policies import arguments, baseline, engine
 from governance.policies.baseline import Facts
 from governance.policies.combination import Verdict, combine
 from governance.policies.models import PolicyDecision
@@ -51,24 +53,27 @@ class Ruling:
     facts: JsonObject = field(default_factory=dict)
 
 
-def evaluate(request: PolicyRequest, *, approval: Approval | None = None) -> tuple[Verdict, str]:
+def evaluate(
+    request: PolicyRequest, *, approval: Approval | None = None, now: datetime | None = None
+) -> tuple[Verdict, str]:
     """Return what the rules say and the action's digest, recording nothing; an error in a check denies.
 
     Used to try an edited action before anybody votes on it.
     """
-    ruling = rule(request, approval=approval)
+    ruling = rule(request, approval=approval, now=now or timezone.now())
     return ruling.verdict, ruling.digest
 
 
-def rule(request: PolicyRequest, *, approval: Approval | None = None) -> Ruling:
+def rule(request: PolicyRequest, *, approval: Approval | None = None, now: datetime) -> Ruling:
     """Ask every rule; what is redacted is asked about once more as the action it has become."""
     try:
-        ruling, redacted = _rule(request, approval)
+        ruling, redacted = _rule(request, approval, now)
         if redacted is not None:
-            again, more = _rule(request.with_arguments(redacted), approval)
+            again, more = _rule(request.with_arguments(redacted), approval, now)
             if more is not None:
                 raise InvalidInput("What redaction left would have to be redacted again.")
-            ruling = replace(again, input_digest=ruling.input_digest)
+            facts = {**again.facts, "redacted": ruling.facts.get("rules", [])}
+            ruling = replace(again, input_digest=ruling.input_digest, facts=facts)
     except (DomainError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         logger.exception("A check failed; the call is denied")
         reason = Reason(code="check-failed", message=f"A check failed: {error}", rule="fail-closed")
@@ -76,7 +81,9 @@ def rule(request: PolicyRequest, *, approval: Approval | None = None) -> Ruling:
     return ruling
 
 
-def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, JsonObject | None]:
+def _rule(
+    request: PolicyRequest, approval: Approval | None, now: datetime
+) -> tuple[Ruling, JsonObject | None]:
     digest = request.digest()
     known = standing.of(request)
     book = rulebook.of(known.revisions)
@@ -87,7 +94,8 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         thresholds=book["thresholds"],
         user={"groups": list(known.groups)},
     )
-    opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]
+    policies = engine.judge(request, user=facts.user, rules=book["policies"], now=now)
+    opinions = [baseline.rights(request, facts), baseline.tier(request, facts), policies]
     verdict = combine(opinions, approval=approval, digest=digest)
     redacted = next((o.arguments for o in opinions if o.arguments is not None), None)
     ruling = Ruling(
@@ -96,7 +104,13 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         digest=digest,
         input_digest=digest,
         rules_version=book.version,
-        facts={"user": facts.user},
+        facts={
+            "user": facts.user,
+            "beside": combine(
+                [o for o in opinions if o is not policies], approval=approval, digest=digest
+            ).effect,
+            **{name: fact for opinion in opinions for name, fact in opinion.facts.items()},
+        },
     )
     return ruling, redacted if verdict.effect is not Effect.DENY else None
 
@@ -107,7 +121,7 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
     Call it in the transaction that acts on the decision. With `approval`, rights and rules are
     asked again: an approval never outlives the permission it was given under.
     """
-    ruling = rule(request, approval=approval)
+    ruling = rule(request, approval=approval, now=now)
     verdict = ruling.verdict
     decision = Decision(
         id=uuid7(),

@@ -2,7 +2,14 @@
 
 from governance.access.models import IdempotencyRecord, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
-from governance.policies.models import PolicyDecision, RiskThreshold
+from governance.policies.models import (
+    Policy,
+    PolicyDecision,
+    PolicyDefault,
+    PolicyReplay,
+    PolicyVersion,
+    RiskThreshold,
+)
 from governance.rulebook.models import RulebookState
 
 __all__ = [
@@ -10,7 +17,11 @@ __all__ = [
     "AuditEvent",
     "AuditLeaf",
     "IdempotencyRecord",
+    "Policy",
     "PolicyDecision",
+    "PolicyDefault",
+    "PolicyReplay",
+    "PolicyVersion",
     "RiskThreshold",
     "RulebookState",
     "User",
