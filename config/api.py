@@ -19,7 +19,15 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
+from governance.api import (
+    AuditEventViewSet,
+    CheckpointViewSet,
+    LoginView,
+    LogoutView,
+    PolicyDefaultView,
+    PolicyViewSet,
+    RiskThresholdViewSet,
+)
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -65,6 +73,7 @@ work.register("hitl/endpoints", EndpointViewSet)
 work.register("hitl/plans", ReviewPlanViewSet)
 work.register("hitl/tiers", ReviewTierViewSet)
 work.register("governance/thresholds", RiskThresholdViewSet)
+work.register("governance/policies", PolicyViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -88,5 +97,6 @@ tenant_urls: list[Any] = [
     path("hitl/availability", AvailabilityView.as_view(), name="reviewer-availability"),
     path("hitl/queue/batch", BatchView.as_view(), name="review-batch-api"),
     path("hitl/analytics", AnalyticsView.as_view(), name="review-analytics-api"),
+    path("governance/policy-default", PolicyDefaultView.as_view(), name="policy-default"),
     path("", include(work.urls)),
 ]

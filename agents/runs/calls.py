@@ -230,7 +230,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
             _refuse(hold, step, "approval-not-usable", error.detail)
             return None
     elif executor.has_preview(tool) and "preview" not in step.request:
-        verdict, _ = gate.evaluate(request)
+        verdict, _ = gate.evaluate(request, now=hold.clock())
         if verdict.effect is Effect.REQUIRE_APPROVAL:
             hold.move(step, Step.Status.PLANNED)
             return PreviewWork(hold=hold, step=step, tool=tool, request=request)
@@ -344,11 +344,12 @@ def _ambiguous(
 def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
     """Let a person say what became of the call; nothing else runs it again."""
     now = hold.clock()
-    verdict, _ = gate.evaluate(request)
+    verdict, _ = gate.evaluate(request, now=now)
     review = reviews.ask_outcome(
         request=request,
         risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
         required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
+        groups=verdict.requirement.groups if verdict.requirement else (),
         message=message,
         evidence=hold.evidence(),
         expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),

@@ -32,6 +32,7 @@ MAX_VALUE_BYTES, MAX_PATTERN, MAX_TEXT = 8000, 500, 20_000
 """Bytes of a value; characters of a pattern, and of a text that a pattern is tried on."""
 MEMBERS = frozenset({"path", "op", "value"})
 MISSING = object()
+NUMBERS = frozenset({int, float})
 ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
     "le": operator.le,
@@ -308,6 +309,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def _equal(value: Any, *, negate: bool) -> Test:
     kind = _type(value)
+    if kind == "text":
+        return lambda found: (found == value) is not negate if type(found) is str else None
 
     def test(found: Any) -> Truth:
         if _type(found) != kind and value is not None:
@@ -318,14 +321,12 @@ def _equal(value: Any, *, negate: bool) -> Test:
 
 
 def _ordered(value: Any, compare: Callable[[Any, Any], bool]) -> Test:
-    kind = _type(value)
-    if kind not in {"number", "text"}:
-        raise InvalidInput("Give a number, or a text such as 2026-01-31.")
-
-    def test(found: Any) -> Truth:
-        return compare(found, value) if _type(found) == kind else None
-
-    return test
+    match _type(value):
+        case "number":
+            return lambda found: compare(found, value) if type(found) in NUMBERS and isfinite(found) else None
+        case "text":
+            return lambda found: compare(found, value) if type(found) is str else None
+    raise InvalidInput("Give a number, or a text such as 2026-01-31.")
 
 
 def _choices(value: Any) -> list[Any]:
@@ -356,13 +357,15 @@ def _has(value: Any, *, negate: bool) -> Test:
     if _type(value) not in {"text", "number", "truth"}:
         raise InvalidInput("Give one text, number or truth.")
 
+    if isinstance(value, str):
+        return lambda found: (
+            (value in found) is not negate if isinstance(found, list | tuple | dict) else None
+        )
+
     def test(found: Any) -> Truth:
-        match found:
-            case list() | tuple():
-                return any(_same(one, value) for one in found) is not negate
-            case Mapping():
-                return (value in found) is not negate
-        return None
+        if isinstance(found, list | tuple):
+            return any(_same(one, value) for one in found) is not negate
+        return negate if isinstance(found, dict) else None
 
     return test
 
@@ -418,7 +421,8 @@ def globs(value: Any) -> Callable[[str], bool]:
     if not others and not starts:
         return exact.__contains__
     if not others and not exact:
-        return lambda text: text.startswith(starts)
+        start = starts[0] if len(starts) == 1 else starts
+        return lambda text: text.startswith(start)
     expressions = [compile_re(translate(one)) for one in others]
     return lambda text: text in exact or text.startswith(starts) or any(e.match(text) for e in expressions)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from governance.policies import document, redaction, wording
 from governance.policies.combination import strictest
-from governance.policies.rules import Layer, Point, Rule, RuleEffect
+from governance.policies.rules import Ask, Layer, Point, Rule, RuleEffect
 from governance.types import Effect, Opinion, PolicyRequest, Reason, Requirement, Risk
 from tenants.kernel.jsonvalues import JsonObject
 
@@ -97,7 +97,7 @@ def ask(
     """Return what these rules say about the call whose document is `known`."""
     matched, errors = _matching(request, rules, known, now)
     refused = any(each.rule.effect is RuleEffect.DENY for each in matched)
-    asked = [_requirement(request, each.rule) for each in matched if each.rule.ask is not None]
+    asked = [_requirement(request, each.rule, each.rule.ask) for each in matched if each.rule.ask is not None]
     opened = any(
         each.rule.effect in OPENS and not each.troubles and each.rule.layer is not Layer.AGENT
         for each in matched
@@ -152,10 +152,8 @@ def _matching(
     return matched, errors
 
 
-def _requirement(request: PolicyRequest, rule: Rule) -> Requirement:
+def _requirement(request: PolicyRequest, rule: Rule, ask: Ask) -> Requirement:
     """Return what a rule asks for. Its groups stand as often as people of them are needed."""
-    ask = rule.ask
-    assert ask is not None  # noqa: S101  # the caller chose rules that ask
     return Requirement(
         approvals=ask.quorum,
         risk=max(request.tool.risk, Risk.MEDIUM, key=ORDER.index),

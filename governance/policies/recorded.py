@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from governance.audit.models import AuditEvent
-from governance.policies import in_force
+from governance.policies import document, engine, in_force
 from governance.policies.engine import RuleSet, is_asked
+from governance.policies.given import Given
 from governance.policies.models import PolicyDecision
 from governance.policies.replay import Recorded, Report, replay
 from governance.policies.rules import Mode, Rule
 from governance.types import Effect, PolicyRequest
 from tenants.kernel.errors import InvalidInput
+from tenants.kernel.jsonvalues import JsonObject
 
 WINDOW, SAMPLE = timedelta(days=30), 1000
 MAX_WINDOW, MAX_SAMPLE = timedelta(days=365), 5000
@@ -72,3 +74,23 @@ def with_rule(rules: RuleSet, rule: Rule) -> RuleSet:
     others = tuple(each for each in rules.enforced if (each.id, each.layer) != (rule.id, rule.layer))
     joins = is_asked(rule) and rule.mode is Mode.ENFORCE
     return replace(rules, enforced=(*others, rule) if joins else others, rehearsed=())
+
+
+def try_on(rule: Rule, calls: Sequence[Given], *, now: datetime) -> list[JsonObject]:
+    """Return what the rules in force say about calls that somebody describes, and what they would with this one."""
+    old = in_force.standing()
+    new = with_rule(old, rule)
+    return [{"old": _said(call, old, now), "new": _said(call, new, now)} for call in calls]
+
+
+def _said(call: Given, rules: RuleSet, now: datetime) -> JsonObject:
+    known = document.of(call.request, user=call.user, now=now, zone=rules.zone)
+    found = engine.ask(call.request, rules.enforced, known, now=now, read_only_may=rules.read_only_may)
+    opinion = engine.opinion_of(call.request, found)
+    return {
+        "effect": found.effect.value,
+        "rules": [each.rule.id for each in found.matched],
+        "errors": list(found.errors),
+        "reasons": [reason.message for reason in opinion.reasons],
+        "arguments": found.arguments,
+    }

@@ -5,7 +5,7 @@ from typing import Any
 
 from governance.policies import paths
 from governance.policies.redaction import REPLACEMENT
-from governance.policies.rules import Rule, RuleEffect
+from governance.policies.rules import Rule
 from tenants.kernel.jsonvalues import JsonObject
 
 OP_WORDS = {
@@ -31,18 +31,16 @@ MINUTE, HOUR = 60, 3600
 
 def because(rule: Rule, troubles: Sequence[str] = ()) -> str:
     """Return why a rule stopped a call, for people and for the agent."""
-    said = rule.message.strip() or {
-        RuleEffect.DENY: f"The rule '{rule.name}' refuses this call.",
-        RuleEffect.REQUIRE_APPROVAL: f"The rule '{rule.name}' asks for {_asked(rule)}.",
-    }.get(rule.effect, f"The rule '{rule.name}' matches this call.")
+    said = rule.message.strip() or _said(rule)
     if troubles:
         said = f"{said} It could not be checked, so it counts: {'; '.join(troubles)}."
     return said
 
 
-def _asked(rule: Rule) -> str:
-    assert rule.ask is not None  # noqa: S101  # only rules that ask
-    return people(rule.ask.quorum, rule.ask.groups)
+def _said(rule: Rule) -> str:
+    if rule.ask is not None:
+        return f"The rule '{rule.name}' asks for {people(rule.ask.quorum, rule.ask.groups)}."
+    return f"The rule '{rule.name}' refuses this call."
 
 
 def people(quorum: int, groups: Sequence[str]) -> str:

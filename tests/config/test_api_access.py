@@ -15,7 +15,7 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
-from governance.policies.models import RiskThreshold
+from governance.policies.models import Policy, RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.models import StandingGrant
@@ -136,6 +136,14 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST governance/thresholds": frozenset({"alice"}),
     "PATCH governance/thresholds/{pk}": frozenset({"alice"}),
     "DELETE governance/thresholds/{pk}": frozenset({"alice"}),
+    "GET governance/policy-default": frozenset({"alice", "audrey"}),
+    "PATCH governance/policy-default": frozenset({"alice"}),
+    "GET governance/policies": frozenset({"alice", "bob", "audrey"}),
+    "GET governance/policies/{pk}": frozenset({"alice", "bob", "audrey"}),
+    "POST governance/policies": frozenset({"alice"}),
+    "PATCH governance/policies/{pk}": frozenset({"alice"}),
+    "POST governance/policies/{pk}/simulate": frozenset({"alice", "bob", "audrey"}),
+    "POST governance/policies/{pk}/activate": frozenset({"alice", "bob"}),
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -194,6 +202,10 @@ BODIES: dict[str, Any] = {
         "risk": "critical",
     },
     "PATCH governance/thresholds/{pk}": {"enabled": False},
+    "POST governance/policies": {"slug": "another", "name": "Another", "document": {"effect": "deny"}},
+    "PATCH governance/policies/{pk}": {"name": "Renamed"},
+    "PATCH governance/policy-default": {"read_only_may": False},
+    "POST governance/policies/{pk}/simulate": {"days": 7},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -237,6 +249,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     alice = person("alice")
     rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
     ids["governance/thresholds"] = rule.pk
+    ids["governance/policies"] = Policy.objects.get(slug="baseline-risk-tiers").pk
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
