@@ -73,6 +73,7 @@ GROUPS = {
         Link(title="Outbox", icon="outbox", model="hitl.notification"),
     ),
     "Rules": (
+        Link(title="Policies", icon="policy", model="governance.policy"),
         Link(title="Risk thresholds", icon="trending_up", model="governance.riskthreshold"),
         Link(title="Review plans", icon="how_to_vote", model="hitl.reviewplan"),
         Link(title="Review tiers", icon="stairs", model="hitl.reviewtier"),

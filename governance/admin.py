@@ -8,8 +8,8 @@ from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
-from governance.policies.admin import RiskThresholdAdmin
-from governance.policies.models import RiskThreshold
+from governance.policies.admin import PolicyAdmin, RiskThresholdAdmin
+from governance.policies.models import Policy, RiskThreshold
 
 admin.site.unregister(Group)
 admin.site.unregister(AuthToken)
@@ -19,5 +19,6 @@ admin.site.register(User, UserAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
+admin.site.register(Policy, PolicyAdmin)
 
 __all__ = ["AuditEventAdmin", "UserAdmin"]

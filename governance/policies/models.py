@@ -102,7 +102,10 @@ class Policy(Identified):
     @property
     def latest(self) -> "PolicyVersion":
         """Return the newest version; raises PolicyVersion.DoesNotExist for a policy that has none."""
-        return self.versions.latest("number")
+        versions = list(self.versions.all())
+        if not versions:
+            raise PolicyVersion.DoesNotExist(f"{self.slug} has no version.")
+        return max(versions, key=lambda version: version.number)
 
 
 class PolicyVersion(Identified):

@@ -148,6 +148,11 @@ def state_of_rules() -> str:
     return sha256_hex([list(row) for row in rows])
 
 
+def is_fresh(replay: PolicyReplay, *, now: datetime) -> bool:
+    """Tell whether its version may come into force on the strength of this replay."""
+    return replay.at > now - FRESH and replay.state == state_of_rules()
+
+
 @transaction.atomic
 def activate(*, policy_id: UUID | str, number: int | None, by: User, now: datetime) -> Policy:
     """Put a version in force, in the place of the one before.
@@ -159,8 +164,8 @@ def activate(*, policy_id: UUID | str, number: int | None, by: User, now: dateti
     version = version_of(policy, number)
     _check_second_person(version, by)
     _check_groups(compiled(policy, version.document))
-    fresh = version.replays.filter(state=state_of_rules(), at__gt=now - FRESH)
-    if policy.active_id != version.pk and not fresh.exists():
+    replays = version.replays.filter(state=state_of_rules(), at__gt=now - FRESH)
+    if policy.active_id != version.pk and not replays.exists():
         raise ReplayMissing(version=version.number)
     before = policy.active
     policy.active = version
