@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from governance.policies import paths
-from governance.policies.conditions import OPS, OPS_OF_KIND
+from governance.policies.operators import OPS, OPS_OF_KIND
 from governance.policies.paths import OPEN_BELOW, OPEN_ROOTS, PATHS, Kind
 from governance.policies.redaction import REPLACEMENT
 from governance.policies.rules import GROUP
@@ -332,6 +332,18 @@ def from_document(document: JsonObject) -> Form | None:
     return form if _means(form, document) else None
 
 
+def _fill_params(form: Form, params: JsonObject) -> None:
+    approvers = params.get("approvers", [])
+    listed = [approvers] if isinstance(approvers, str) else approvers
+    form.groups = [group.removeprefix(GROUP) for group in listed]
+    form.quorum = str(params.get("quorum", 1))
+    ttl = params.get("ttl_s")
+    form.minutes = str(ttl // MINUTE) if isinstance(ttl, int) else ""
+    form.out = "\n".join(path.removeprefix("args.") for path in params.get("paths", []))
+    form.pattern = params.get("pattern") or ""
+    form.replacement = params.get("replacement", REPLACEMENT)
+
+
 def _means(form: Form, document: JsonObject) -> bool:
     """Tell whether the form says what the document does."""
     made = {**to_document(form), "id": document.get("id", "")}
@@ -367,7 +379,7 @@ def _blocks(when: Any) -> list[Block] | None:
     if not set(when) & {ALL, ANY}:
         when = {ALL: [when]}
     [(join, parts)] = when.items()
-    own, groups = Block(join=join), []
+    own, groups = Block(join=join), list[Block]()
     for part in parts:
         if "path" in part and not groups:
             own.rows.append(_row(part))

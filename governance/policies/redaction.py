@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from governance.policies import conditions, paths
+from governance.policies import operators, paths
 from tenants.kernel.errors import InvalidInput
 from tenants.kernel.jsonvalues import JsonObject
 
@@ -49,7 +49,7 @@ def compile_redaction(raw: Any, *, at: str, say: Say) -> Redaction | None:
     change: Change = lambda _value: replacement  # noqa: E731
     if raw.get("pattern") is not None:
         try:
-            expression = conditions.pattern(raw["pattern"])
+            expression = operators.pattern(raw["pattern"])
         except InvalidInput as error:
             say(f"{at}/pattern", error.detail)
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from governance.policies import conditions, redaction, validity
+from governance.policies import conditions, operators, redaction, validity
 from governance.policies.conditions import Tree
 from governance.policies.redaction import Redaction
 from governance.policies.validity import InForce
@@ -193,7 +193,7 @@ def _match(raw: Any, say: conditions.Say) -> dict[str, Any]:
             say(f"/match/{member}", "Give a list of patterns such as refund_*.")
             continue
         try:
-            fits = conditions.globs(patterns)
+            fits = operators.globs(patterns)
         except InvalidInput as error:
             say(f"/match/{member}", error.detail)
             continue

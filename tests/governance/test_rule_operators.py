@@ -147,7 +147,7 @@ class TestTrouble:
             RuleEffect.REQUIRE_APPROVAL: RuleEffect.DENY,
         }
         for effect, outcome in effects.items():
-            known = {"args": {}}
+            known: dict[str, Any] = {"args": {}}
             found = ask(REFUND, [rule(effect, missing)], known, now=NOW, read_only_may=True)
             assert found.effect is outcome
             assert found.errors == ("a-rule: args.nothing is not there",)
@@ -156,7 +156,7 @@ class TestTrouble:
         allow = rule("allow", slug="allow-all")
         missing = leaf("args.nothing", "gt", 5)
         for effect in ("deny", "require_approval", "allow"):
-            known = {"args": {}}
+            known: dict[str, Any] = {"args": {}}
             rules = [allow, rule(effect, missing, slug="unsure")]
             found = ask(REFUND, rules, known, now=NOW, read_only_may=True)
             assert ("unsure" in [each.rule.id for each in found.matched]) is (effect != "allow")
