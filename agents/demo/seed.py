@@ -21,6 +21,7 @@ from governance.access import roles
 from governance.access.models import User
 from governance.audit.operations import seal_all
 from governance.policies.models import RiskThreshold
+from governance.policies.publishing import add_pack
 from governance.types import Risk
 from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.tenants import in_each_schema
@@ -76,6 +77,8 @@ class Scenario:
     requests: tuple[str, ...]
     thresholds: tuple[tuple[str, str, str], ...]
     """Tool, argument, and the amount from which on two people must approve."""
+    pack: str
+    """The pack of rules that is rehearsed."""
 
 
 def _orders() -> None:
@@ -140,6 +143,7 @@ SCENARIOS = (
             "Please refund 329.00 for order A-1005, it never arrived",
         ),
         thresholds=(("refund_order", "amount", "500"),),
+        pack="support",
     ),
     Scenario(
         schema="globex",
@@ -163,6 +167,7 @@ SCENARIOS = (
             "Raise the salary of Omar Haddad to 75,000.00 EUR",
         ),
         thresholds=(("record_bonus", "amount", "10000"),),
+        pack="hr",
     ),
 )
 
@@ -196,6 +201,7 @@ def _seed_tenant(scenario: Scenario) -> None:
                 "author": people["alice"],
             },
         )
+    add_pack(slug=scenario.pack, by=people["alice"], now=timezone.now())
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         create_agent(

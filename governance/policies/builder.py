@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from governance.policies import paths
-from governance.policies.operators import OPS, OPS_OF_KIND
+from governance.policies.operators import OPS, OPS_OF_KIND, ORDER
 from governance.policies.paths import OPEN_BELOW, OPEN_ROOTS, PATHS, Kind
 from governance.policies.redaction import REPLACEMENT
 from governance.policies.rules import GROUP
@@ -54,7 +54,8 @@ class Row:
     @property
     def ops(self) -> list[tuple[str, str]]:
         """Return the operators that suit it, in words."""
-        return [(op, OP_WORDS[op]) for op in OPS if op in OPS_OF_KIND[self.kind]]
+        left_out = ORDER if self.kind is Kind.TEXT and not self.path.startswith("time.") else ()
+        return [(op, OP_WORDS[op]) for op in OPS if op in OPS_OF_KIND[self.kind] and op not in left_out]
 
     @property
     def entry(self) -> str:
@@ -318,6 +319,8 @@ def from_document(document: JsonObject) -> Form | None:
     form.agents = ", ".join(match.get("agents", []))
     blocks = _blocks(document.get("when"))
     if blocks is None or "tenants" in match:
+        return None
+    if any(row.op not in dict(row.ops) for block in blocks for row in block.rows):
         return None
     form.blocks = blocks
     told = document.get("obligations", [])

@@ -126,9 +126,9 @@ def _ordered(value: Any, compare: Callable[[Any, Any], bool]) -> Test:
     match type_of(value):
         case "number":
             return lambda found: compare(found, value) if type(found) in NUMBERS and isfinite(found) else None
-        case "text":
+        case "text" if value[:1].isdigit():
             return lambda found: compare(found, value) if type(found) is str else None
-    raise InvalidInput("Give a number, or a text such as 2026-01-31.")
+    raise InvalidInput("Give a number, or a date such as 2026-01-31.")
 
 
 def _choices(value: Any) -> list[Any]:

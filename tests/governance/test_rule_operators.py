@@ -12,7 +12,7 @@ from tests.governance.rules import document, leaf, rule
 from tests.governance.samples import NOW, REFUND
 
 CANNOT = [
-    ("eq", 5, "5"), ("ne", "a", 5), ("lt", 5, "4"), ("le", 5, True), ("gt", 5, None), ("ge", "a", 5),
+    ("eq", 5, "5"), ("ne", "a", 5), ("lt", 5, "4"), ("le", 5, True), ("gt", 5, None), ("ge", "2026-01-01", 5),
     ("in", ["a"], 5), ("not_in", [1], "a"), ("has", "a", "abc"), ("lacks", "a", 5), ("matches", "a", 5),
     ("glob", "a*", ["a"]), ("cidr", "10.0.0.0/8", "not an address"), ("cidr", "10.0.0.0/8", 5),
     ("len", {"gt": 1}, 5), ("subset_of", ["a"], "a"), ("matches", "a", "a" * 20_001), ("eq", 5, float("nan")),
