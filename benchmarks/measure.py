@@ -12,6 +12,7 @@ from benchmarks import (
     http_api,
     live,
     machine,
+    policies,
     queue_page,
     steps,
     timers,
@@ -76,6 +77,7 @@ def _w1(size: Size) -> Figures:
 WORKLOADS: dict[str, tuple[str, Callable[[Size], Figures]]] = {
     "w1": ("governed steps", _w1),
     "gate": ("one decision of the gate", lambda size: decisions.one_decision(size.decisions)),
+    "policy": ("a hundred rules", lambda size: policies.hundred_rules(size.decisions * 20)),
     "w2": ("decision to tool started", lambda size: effects.decision_to_effect(size.effects)),
     "api": ("reads and approvals over HTTP", lambda size: http_api.reads_and_decisions(size.reads)),
     "rss": (

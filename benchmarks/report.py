@@ -8,6 +8,7 @@ GOALS = {
     "w2.p95_ms": "<= 15",
     "api.read_p95_ms": "<= 100",
     "api.decide_p95_ms": "<= 150",
+    "policy.us_100_rules": "<= 20",
     "gate.ms": "<= 5 and <= 3x floor",
     "gate.decisions_per_s": ">= 500",
     "halt.p99_ms": "<= 2000",

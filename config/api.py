@@ -30,6 +30,8 @@ from governance.api import (
     GuardrailFindingViewSet,
     LoginView,
     LogoutView,
+    PolicyDefaultView,
+    PolicyViewSet,
     RedactedValueViewSet,
     RiskProfileView,
     RiskThresholdViewSet,
@@ -88,6 +90,7 @@ work.register("auth/keys", ApiKeyViewSet)
 work.register("governance/guardrails", GuardrailBindingViewSet)
 work.register("governance/findings", GuardrailFindingViewSet)
 work.register("governance/redacted", RedactedValueViewSet)
+work.register("governance/policies", PolicyViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -121,5 +124,6 @@ tenant_urls: list[Any] = [
     path("governance/roles/assign", AssignRoleView.as_view(), name="role-assign"),
     path("governance/permissions/check", CheckPermissionView.as_view(), name="permission-check"),
     path("governance/permissions/grant", GrantLevelView.as_view(), name="level-grant"),
+    path("governance/policy-default", PolicyDefaultView.as_view(), name="policy-default"),
     path("", include(work.urls)),
 ]

@@ -73,6 +73,7 @@ GROUPS = {
         Link(title="Outbox", icon="outbox", model="hitl.notification"),
     ),
     "Rules": (
+        Link(title="Policies", icon="policy", model="governance.policy"),
         Link(title="Risk thresholds", icon="trending_up", model="governance.riskthreshold"),
         Link(title="What raises a risk", icon="thermometer", model="governance.riskprofile"),
         Link(title="Guardrails", icon="shield", model="governance.guardrailbinding"),

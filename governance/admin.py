@@ -15,8 +15,9 @@ from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.guardrails.admin import GuardrailBindingAdmin, GuardrailFindingAdmin, RedactedValueAdmin
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.platform.admin import TenantAdmin, TierAdmin
-from governance.policies.admin import RiskProfileAdmin, RiskThresholdAdmin
-from governance.policies.models import RiskProfile, RiskThreshold
+from governance.policies.admin import PolicyAdmin, RiskThresholdAdmin
+from governance.policies.models import Policy, RiskProfile, RiskThreshold
+from governance.policies.profile_admin import RiskProfileAdmin
 from tenants.admin import FlagAdmin
 
 admin.site.unregister(Group)
@@ -34,5 +35,6 @@ admin.site.register(ApiKey, ApiKeyAdmin)
 admin.site.register(GuardrailBinding, GuardrailBindingAdmin)
 admin.site.register(GuardrailFinding, GuardrailFindingAdmin)
 admin.site.register(RedactedValue, RedactedValueAdmin)
+admin.site.register(Policy, PolicyAdmin)
 
 __all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -10,7 +10,8 @@ from governance.guardrails.api import (
     RedactedValueViewSet,
 )
 from governance.platform.api import TenantViewSet, TierViewSet
-from governance.policies.api import RiskProfileView, RiskThresholdViewSet
+from governance.policies.api import PolicyDefaultView, PolicyViewSet, RiskThresholdViewSet
+from governance.policies.profile_api import RiskProfileView
 
 __all__ = [
     "ApiKeyViewSet",
@@ -23,6 +24,8 @@ __all__ = [
     "GuardrailFindingViewSet",
     "LoginView",
     "LogoutView",
+    "PolicyDefaultView",
+    "PolicyViewSet",
     "RedactedValueViewSet",
     "RiskProfileView",
     "RiskThresholdViewSet",

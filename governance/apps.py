@@ -24,7 +24,14 @@ class GovernanceConfig(AppConfig):
         from governance.access.models import Role, User
         from governance.audit import configuration
         from governance.guardrails.models import GuardrailBinding
-        from governance.policies.models import RiskProfile, RiskThreshold
+        from governance.policies import packs, seeding
+        from governance.policies.models import (
+            Policy,
+            PolicyDefault,
+            PolicyVersion,
+            RiskProfile,
+            RiskThreshold,
+        )
         from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
@@ -83,8 +90,19 @@ class GovernanceConfig(AppConfig):
             ],
         )
         PARTS.add("guardrails", "governance.guardrails.standing:standing")
+        roles.grant(
+            admin=[
+                *(f"governance.{verb}_policy" for verb in ("view", "add", "change", "activate")),
+                *(f"governance.{verb}_policydefault" for verb in ("view", "change")),
+            ],
+            reviewer=["governance.view_policy", "governance.activate_policy"],
+            auditor=["governance.view_policy", "governance.view_policydefault"],
+        )
+        PARTS.add("policies", "governance.policies.in_force:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
+        schema_ready.connect(seeding.on_schema_ready, dispatch_uid="policies.seed")
         fingerprint.contribute(roles.described)
+        fingerprint.contribute(packs.described)
         leave_behind(
             "auditlog_logentry",
             "governance_auditevent",
@@ -101,10 +119,10 @@ class GovernanceConfig(AppConfig):
         )
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
-        auditlog.register(RiskThreshold)
-        auditlog.register(RiskProfile)
         auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
         auditlog.register(GuardrailBinding)
+        for model in (RiskThreshold, RiskProfile, Policy, PolicyVersion, PolicyDefault):
+            auditlog.register(model)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         auditlog.register(Role, m2m_fields={"parents", "permissions"})

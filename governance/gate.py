@@ -4,13 +4,15 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from django.utils import timezone
+
 from governance import standing
 from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.guardrails import judge as guardrails
 from governance.guardrails import operations as redactions
 from governance.guardrails.types import Stage
-from governance.policies import arguments, baseline
+from governance.policies import arguments, baseline, engine
 from governance.policies.baseline import Facts
 from governance.policies.combination import Verdict, combine
 from governance.policies.models import PolicyDecision
@@ -32,6 +34,8 @@ from tenants.kernel.jsonvalues import JsonObject, storable
 from tenants.kernel.models import uuid7
 
 logger = logging.getLogger(__name__)
+MAX_REDACTIONS = 3
+"""How often a call may be redacted: once for each part of the gate that redacts, and once to be sure."""
 
 
 class PermitMissing(DomainError):
@@ -57,25 +61,33 @@ class Ruling:
     removed: tuple[Removed, ...] = ()
 
 
-def evaluate(request: PolicyRequest, *, approval: Approval | None = None) -> tuple[Verdict, str]:
+def evaluate(
+    request: PolicyRequest, *, approval: Approval | None = None, now: datetime | None = None
+) -> tuple[Verdict, str]:
     """Return what the rules say and the action's digest, recording nothing; an error in a check denies.
 
     Used to try an edited action before anybody votes on it.
     """
-    ruling = rule(request, approval=approval)
+    ruling = rule(request, approval=approval, now=now or timezone.now())
     return ruling.verdict, ruling.digest
 
 
-def rule(request: PolicyRequest, *, approval: Approval | None = None) -> Ruling:
-    """Ask every rule; what is redacted is asked about once more as the action it has become."""
+def rule(request: PolicyRequest, *, approval: Approval | None = None, now: datetime) -> Ruling:
+    """Ask every rule; what is redacted is asked about again as the action it has become."""
     try:
-        ruling, redacted = _rule(request, approval)
-        if redacted is not None:
-            again, more = _rule(request.with_arguments(redacted), approval)
-            if more is not None:
-                raise InvalidInput("What redaction left would have to be redacted again.")
+        ruling, redacted = _rule(request, approval, now)
+        first, passes = ruling, 1
+        while redacted is not None:
+            if passes > MAX_REDACTIONS:
+                raise InvalidInput("What redaction left would have to be redacted again and again.")
+            before, passes = ruling, passes + 1
+            ruling, redacted = _rule(before.request.with_arguments(redacted), approval, now)
             ruling = replace(
-                again, input_digest=ruling.input_digest, findings=ruling.findings, removed=ruling.removed
+                ruling,
+                input_digest=first.input_digest,
+                findings=(*before.findings, *ruling.findings),
+                removed=(*before.removed, *ruling.removed),
+                facts={**ruling.facts, "redacted": first.facts.get("rules", [])},
             )
     except (DomainError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         logger.exception("A check failed; the call is denied")
@@ -84,16 +96,20 @@ def rule(request: PolicyRequest, *, approval: Approval | None = None) -> Ruling:
     return ruling
 
 
-def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, JsonObject | None]:
+def _rule(
+    request: PolicyRequest, approval: Approval | None, now: datetime
+) -> tuple[Ruling, JsonObject | None]:
     digest = request.digest()
     known = standing.of(request)
     book = rulebook.of(known.revisions)
+    seen = guardrails.look(request, book["guardrails"])
     facts = Facts(
         user_may=request.user.id in known.may,
         agent_may=request.agent.principal_id in known.may,
         argument_problems=arguments.problems(request.tool.parameters, request.arguments),
         thresholds=book["thresholds"],
         profile=book["risk_profile"],
+        sensitive=guardrails.sensitive(seen),
         user={
             "groups": list(known.groups),
             "clearance": known.clearance,
@@ -101,11 +117,13 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         },
         clearance=known.clearance,
     )
-    opinions = [
+    policies = engine.judge(request, user=facts.user, rules=book["policies"], now=now)
+    others = [
         baseline.rights(request, facts),
         baseline.tier(request, facts),
-        guardrails.judge(request, guardrails.look(request, book["guardrails"])),
+        guardrails.judge(request, seen),
     ]
+    opinions = [*others, policies]
     verdict = combine(opinions, approval=approval, digest=digest)
     redacted = next((o.arguments for o in opinions if o.arguments is not None), None)
     ruling = Ruling(
@@ -114,9 +132,13 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         digest=digest,
         input_digest=digest,
         rules_version=book.version,
-        facts={"user": facts.user},
         findings=tuple(found for opinion in opinions for found in opinion.findings),
         removed=tuple(item for opinion in opinions for item in opinion.removed),
+        facts={
+            "user": facts.user,
+            "beside": combine(others, approval=approval, digest=digest).effect,
+            **{name: fact for opinion in opinions for name, fact in opinion.facts.items()},
+        },
     )
     return ruling, redacted if verdict.effect is not Effect.DENY else None
 
@@ -127,7 +149,7 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
     Call it in the transaction that acts on the decision. With `approval`, rights and rules are
     asked again: an approval never outlives the permission it was given under.
     """
-    ruling = rule(request, approval=approval)
+    ruling = rule(request, approval=approval, now=now)
     verdict = ruling.verdict
     decision = Decision(
         id=uuid7(),

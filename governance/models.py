@@ -4,7 +4,15 @@ from governance.access.keys.models import ApiKey
 from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
-from governance.policies.models import PolicyDecision, RiskProfile, RiskThreshold
+from governance.policies.models import (
+    Policy,
+    PolicyDecision,
+    PolicyDefault,
+    PolicyReplay,
+    PolicyVersion,
+    RiskProfile,
+    RiskThreshold,
+)
 from governance.rulebook.models import RulebookState
 
 __all__ = [
@@ -15,7 +23,11 @@ __all__ = [
     "GuardrailBinding",
     "GuardrailFinding",
     "IdempotencyRecord",
+    "Policy",
     "PolicyDecision",
+    "PolicyDefault",
+    "PolicyReplay",
+    "PolicyVersion",
     "RedactedValue",
     "RiskProfile",
     "RiskThreshold",

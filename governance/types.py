@@ -217,7 +217,7 @@ class Requirement:
     authors: tuple[int, ...] = ()
     """Who wrote the rules that ask for it; they do not decide."""
     groups: tuple[str, ...] = ()
-    """Groups of which one person each must approve, beside the number of approvals."""
+    """Groups whose people must approve; a name stands as often as people of it are needed."""
     ttl_s: int | None = None
     """Seconds after which nobody may approve any more, where a rule says so."""
 
@@ -249,6 +249,8 @@ class Opinion:
     """What guardrails found in the arguments, and where."""
     removed: tuple[Removed, ...] = ()
     """What `arguments` have tokens for."""
+    facts: JsonObject = field(default_factory=dict)
+    """What is recorded with the decision of how the part came to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +265,7 @@ class Approval:
     unopposed: bool = False
     """Nobody approved: a veto window ended without an objection, and `approvers` names who answers for it."""
     groups: tuple[str, ...] = ()
-    """The groups that the approvers belonged to when they approved."""
+    """The groups that the approvers approved for; a name stands once for each person."""
 
 
 @dataclass(frozen=True, kw_only=True)

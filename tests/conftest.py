@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "deploy"), str(ROOT)]
 LOCK = 0x746573746462
 SEEDS = ("agents/demo/*.py", "agents/tools/base.py", "agents/tools/builtin/*.py", "*/apps.py", "hitl/*/wiring.py",
-         "tenants/tenancy/operations.py")  # fmt: skip
+         "tenants/tenancy/operations.py", "governance/policies/*.py", "governance/policies/packs/*.json")  # fmt: skip
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # untyped upstream

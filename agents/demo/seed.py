@@ -24,6 +24,7 @@ from governance.access.custom_roles.operations import save_role
 from governance.access.models import Role, User
 from governance.audit.operations import seal_all
 from governance.policies.models import RiskThreshold
+from governance.policies.publishing import add_pack
 from governance.types import Risk, SecurityLevel
 from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.tenants import in_each_schema
@@ -83,6 +84,8 @@ class Scenario:
     """Tool, argument, and the amount from which on two people must approve."""
     confidential: tuple[str, ...] = ()
     """Tools about people's pay; the agent that uses them is confidential too."""
+    pack: str
+    """The pack of rules that is rehearsed."""
 
 
 def _orders() -> None:
@@ -147,6 +150,7 @@ SCENARIOS = (
             "Please refund 329.00 for order A-1005, it never arrived",
         ),
         thresholds=(("refund_order", "amount", "500"),),
+        pack="support",
     ),
     Scenario(
         schema="globex",
@@ -179,6 +183,7 @@ SCENARIOS = (
             "features": ["*"],
         },
         confidential=("lookup_employee", "calculate_bonus", "record_bonus", "change_salary"),
+        pack="hr",
     ),
 )
 
@@ -220,6 +225,7 @@ def _seed_tenant(scenario: Scenario) -> None:
                 "author": people["alice"],
             },
         )
+    add_pack(slug=scenario.pack, by=people["alice"], now=timezone.now())
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         Tool.objects.filter(name__in=scenario.confidential).update(security_level=SecurityLevel.CONFIDENTIAL)

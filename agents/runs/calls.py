@@ -30,7 +30,7 @@ from agents.tools import executor
 from agents.tools.base import Happened
 from agents.tools.models import Tool
 from governance import gate
-from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest
+from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb, ReviewRequest
@@ -251,7 +251,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
             hold.refuse(step, "approval-not-usable", error.detail)
             return None
     elif executor.has_preview(tool) and "preview" not in step.request:
-        verdict, _ = gate.evaluate(request)
+        verdict, _ = gate.evaluate(request, now=hold.clock())
         if verdict.effect is Effect.REQUIRE_APPROVAL:
             hold.move(step, Step.Status.PLANNED)
             return PreviewWork(hold=hold, step=step, tool=tool, request=request)
@@ -365,6 +365,24 @@ def _ambiguous(
         return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, over_at=over_at)
     questions.ask_outcome(hold, step, request, message)
     return None
+
+
+def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
+    """Let a person say what became of the call; nothing else runs it again."""
+    now = hold.clock()
+    verdict, _ = gate.evaluate(request, now=now)
+    review = reviews.ask_outcome(
+        request=request,
+        risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
+        required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
+        groups=verdict.requirement.groups if verdict.requirement else (),
+        message=message,
+        evidence=hold.evidence(),
+        expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
+        now=now,
+    )
+    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
+    hold.wait()
 
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:

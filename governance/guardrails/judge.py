@@ -1,11 +1,14 @@
 """What guardrails say about the arguments of a call. Pure."""
 
+from governance.guardrails.checks import pii
 from governance.guardrails.engine import Guardrails, Screening
 from governance.guardrails.types import Action, Stage
 from governance.types import Effect, Opinion, PolicyRequest, Reason, Requirement, Risk
 
 BLOCKED = "blocked-content"
 HELD = "held-content"
+EVERYDAY = pii.EVERYDAY | {"EMAIL_ADDRESS", "PHONE_NUMBER"}
+"""Personal data that most work needs and that says little by itself; it does not raise the risk of a call."""
 
 
 def judge(request: PolicyRequest, screening: Screening) -> Opinion:
@@ -51,3 +54,14 @@ def _requirement(request: PolicyRequest, screening: Screening) -> Requirement:
     authors = {hit.rule.author_id for hit in screening.hits if hit.action is Action.REQUIRE_APPROVAL}
     risk = max(request.tool.risk, Risk.MEDIUM, key=list(Risk).index)
     return Requirement(approvals=1, risk=risk, authors=tuple(sorted(authors - {0})))
+
+
+def sensitive(screening: Screening) -> tuple[str, ...]:
+    """Return the kinds of secrets and of telling personal data that were found, each once."""
+    labels = (
+        hit.finding.label
+        for hit in screening.hits
+        if hit.finding.check == "secrets"
+        or (hit.finding.check == "pii" and hit.finding.label not in EVERYDAY)
+    )
+    return tuple(dict.fromkeys(labels))

@@ -27,7 +27,7 @@ VALUES
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("governance", "0007_access"),
+        ("governance", "0010_policies"),
     ]
 
     operations = [

@@ -7,6 +7,19 @@ RAISED = [("medium", "medium"), ("high", "high"), ("critical", "critical")]
 
 ROW = "INSERT INTO governance_riskprofile (id, home_domains, bulk_from, outside, sensitive, bulk) VALUES (1, '[]', 20, 'medium', 'medium', 'high');"
 
+# Found for the risk assessor: numbers that identify somebody, borne out by check digits or the words around them.
+LABELS = (
+    '["CREDIT_CARD", "IBAN_CODE", "US_SSN", "US_ITIN", "UK_NHS", "UK_NINO", "ES_NIF", "ES_NIE", "IT_FISCAL_CODE",'
+    ' "PL_PESEL", "SE_PERSONNUMMER", "FI_PERSONAL_IDENTITY_CODE", "DE_TAX_ID", "IN_AADHAAR", "KR_RRN", "SG_NRIC_FIN",'
+    ' "TH_TNIN", "TR_NATIONAL_ID", "AU_TFN", "CA_SIN", "ZA_ID_NUMBER", "CRYPTO", "DATE_OF_BIRTH"]'
+)
+PII = f"""
+INSERT INTO governance_guardrailbinding
+ (id, name, stage, check_name, action, threshold, tool, agent, config, restore_for_tools, marks_untrusted, enabled)
+VALUES (gen_random_uuid(), 'Telling personal data in arguments', 'arguments', 'pii', 'log', 0.8, '*', '*',
+ '{{"labels": {LABELS}}}', false, false, true);
+"""
+
 WATCH = """
 CREATE TRIGGER touches_rulebook AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON governance_riskprofile
   FOR EACH STATEMENT EXECUTE FUNCTION governance_touch_rulebook();
@@ -33,5 +46,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(("id", 1)), name="one_risk_profile"),
         ),
         migrations.RunSQL(ROW, migrations.RunSQL.noop),
+        migrations.RunSQL(PII, migrations.RunSQL.noop),
         migrations.RunSQL(WATCH, "DROP TRIGGER touches_rulebook ON governance_riskprofile;"),
     ]

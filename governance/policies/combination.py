@@ -1,5 +1,6 @@
 """Combine what the parts of the gate say. Pure; the order of opinions changes nothing but the order of reasons."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,9 +51,17 @@ def strictest(requirements: Sequence[Requirement]) -> Requirement:
         risk=max((r.risk for r in requirements), key=list(Risk).index),
         may_pass_unopposed=all(r.may_pass_unopposed for r in requirements),
         authors=tuple(dict.fromkeys(author for r in requirements for author in r.authors)),
-        groups=tuple(sorted({group for r in requirements for group in r.groups})),
+        groups=_all_groups(requirements),
         ttl_s=min(ttls) if ttls else None,
     )
+
+
+def _all_groups(requirements: Sequence[Requirement]) -> tuple[str, ...]:
+    """Return every group, as often as the requirement that needs most people of it."""
+    needed = Counter[str]()
+    for requirement in requirements:
+        needed |= Counter(requirement.groups)
+    return tuple(sorted(needed.elements()))
 
 
 def denied(code: str, message: str, rule: str) -> Opinion:
@@ -86,7 +95,7 @@ def _missing(requirement: Requirement, approval: Approval, digest: str) -> Reaso
     if approval.approvals < requirement.approvals:
         message = f"{requirement.approvals} approvals are needed, {approval.approvals} were given."
         return Reason(code="approvals-missing", message=message, rule="risk-tier")
-    absent = [group for group in requirement.groups if group not in approval.groups]
+    absent = sorted(Counter(requirement.groups) - Counter(approval.groups))
     if absent:
         message = f"Somebody of {', '.join(absent)} must approve as well."
         return Reason(code="approvals-missing", message=message, rule="policy")

@@ -1,4 +1,4 @@
-"""Recorded decisions, and the thresholds of a tenant."""
+"""Recorded decisions, and the rules of a tenant: policies with their versions, and thresholds."""
 
 import re
 
@@ -7,7 +7,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from governance.policies.rules import Layer
+from governance.policies.validity import zone_of
 from governance.types import Risk
+from tenants.kernel.errors import InvalidInput
 from tenants.kernel.models import Identified
 
 RAISED = [(risk.value, risk.value) for risk in Risk if risk is not Risk.LOW]
@@ -58,6 +61,117 @@ class RiskThreshold(Identified):
 
     def __str__(self) -> str:
         return f"{self.tool}: {self.argument} from {self.at_least:f} is {self.risk}"
+
+
+class Policy(Identified):
+    """A rule by its id, through all its versions. At most one version decides, and one is rehearsed.
+
+    In a tenant's schema it is the tenant's, or one agent's; in `public` it is the platform's and holds for all.
+    """
+
+    slug = models.SlugField(
+        "id",
+        max_length=50,
+        unique=True,
+        help_text="Small letters, digits, - and _. Decisions and reviews name the rule by it.",
+    )
+    name = models.CharField(max_length=80, help_text="What people are told when it stops a call.")
+    layer = models.CharField(
+        max_length=10, choices=[(layer.value, layer.value) for layer in Layer], default=Layer.TENANT.value
+    )
+    agent_id = models.UUIDField(null=True, blank=True, help_text="Of the agent layer: which agent.")
+    pack = models.CharField(max_length=30, blank=True, help_text="The pack that it came with.")
+    active = models.ForeignKey(
+        "governance.PolicyVersion", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    shadow = models.ForeignKey(
+        "governance.PolicyVersion", null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+
+    class Meta:
+        ordering = ["slug"]
+        verbose_name_plural = "policies"
+        permissions = [("activate_policy", "Can put policies in force and out of force")]
+        constraints = [
+            models.CheckConstraint(
+                name="agent_layer_names_an_agent",
+                condition=models.Q(layer="agent", agent_id__isnull=False)
+                | (~models.Q(layer="agent") & models.Q(agent_id__isnull=True)),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def latest(self) -> "PolicyVersion":
+        """Return the newest version; raises PolicyVersion.DoesNotExist for a policy that has none."""
+        versions = list(self.versions.all())
+        if not versions:
+            raise PolicyVersion.DoesNotExist(f"{self.slug} has no version.")
+        return max(versions, key=lambda version: version.number)
+
+
+class PolicyVersion(Identified):
+    """A rule as it was saved. Added, never changed: a decision can be replayed under it years later."""
+
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    digest = models.CharField(max_length=64)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "number"], name="one_policy_version_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy.slug} version {self.number}"
+
+
+class PolicyReplay(Identified):
+    """What a version would have said about recorded decisions, as it was shown before it came into force."""
+
+    version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="replays")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=64, help_text="Digest of the versions in force then.")
+    report = models.JSONField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.version} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class PolicyDefault(models.Model):
+    """What holds where no rule says anything. Calls that change something are refused; this is about the others."""
+
+    read_only_may = models.BooleanField(
+        "calls that only read may run", default=True, help_text="Where no rule says anything about them."
+    )
+    timezone = models.CharField(
+        max_length=60, default="UTC", help_text="Of time.hour, time.weekday and time.date in rules."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="one_policy_default", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return "Where no rule says anything"
+
+    def clean(self) -> None:
+        """Refuse a time zone that does not exist."""
+        try:
+            zone_of(self.timezone)
+        except InvalidInput as error:
+            raise ValidationError({"timezone": error.detail}) from error
 
 
 class RiskProfile(models.Model):

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from governance.types import Approval, Outcome
-from hitl.reviews import eligibility, quorum
+from hitl.reviews import eligibility, predicates, quorum
 from hitl.reviews.models import Review, Vote
 from hitl.reviews.record import ApprovalNotUsable, actor_of, changed, closed, locked, note
 from hitl.reviews.types import BallotKind
@@ -101,7 +101,21 @@ def _approval_of(review: Review, votes: list[Vote], *, unopposed: bool = False) 
         approvers=tuple(people),
         decided_at=review.decided_at or review.created_at,
         unopposed=unopposed,
+        groups=_groups(review, votes),
     )
+
+
+def _groups(review: Review, votes: list[Vote]) -> tuple[str, ...]:
+    """Return the groups for which the votes count, as it was frozen into them: once for each person."""
+    of = {
+        rule.id: predicates.group_of(rule.where)
+        for stage in review.decided_by.stages
+        for rule in stage.any_of
+    }
+    people: dict[int, set[str]] = {}
+    for vote in votes:
+        people.setdefault(vote.reviewer_id, set()).update(of.get(rule, "") for rule in vote.rules)
+    return tuple(sorted(group for groups in people.values() for group in groups if group))
 
 
 def may_revoke(review: Review, user: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -87,6 +87,8 @@ def open_call(
 ) -> Review:
     """Open a review of a tool call under this plan and tier, as `request_review` and a risen edit do."""
     expires_at = min(expires_at, now + tier.expires_after)
+    if requirement.ttl_s is not None:
+        expires_at = min(expires_at, now + timedelta(seconds=requirement.ttl_s))
     values.setdefault("arguments_proposed", request.arguments)
     if requirement.may_pass_unopposed and tier.veto_window and _may_stay_unsaid(request, plan):
         values["veto_until"] = min(now + tier.veto_window, expires_at)
@@ -150,20 +152,22 @@ def ask_outcome(
     evidence: JsonObject,
     expires_at: datetime,
     now: datetime,
+    groups: tuple[str, ...] = (),
 ) -> Review:
     """Ask people whether a call that was cut off took effect.
 
     One person may say that it happened or that it did not. To run it again takes what any call of the tool
-    takes at this risk, `required` people (at least one) or the tenant's plan; the review is then the approval
-    of that one second call.
+    takes at this risk, `required` people (at least one) and those of the `groups`, or the tenant's plan; the
+    review is then the approval of that one second call.
     """
     tier = tier_of(risk)
+    needed = Requirement(approvals=max(required, 1), risk=risk, groups=groups)
     return _open(
         request,
         actor=SYSTEM,
         kind=Review.Kind.OUTCOME,
         risk=risk,
-        plan=plans.plan_for(request, Requirement(approvals=max(required, 1), risk=risk), tier, now=now),
+        plan=plans.plan_for(request, needed, tier, now=now),
         min_assurance=tier.min_assurance,
         fingerprint=fingerprint(request),
         digest=request.digest(),

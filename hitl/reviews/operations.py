@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import prefetch_related_objects
 
 from governance import gate
-from governance.types import SYSTEM, Effect, Risk
+from governance.types import SYSTEM, Effect, Requirement, Risk
 from hitl.reviews import eligibility, opening, patch, plans, quorum, tiers
 from hitl.reviews.answers import answer_of, rejected_before, rejection_of
 from hitl.reviews.approvals import consume, consumed_approval, may_revoke, record_effect, revoke
@@ -55,7 +55,7 @@ NEEDS_MESSAGE = {
 def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: datetime) -> Review:
     """Record what a reviewer says; close the review when its votes decide it.
 
-    An edit that raises the risk closes it as superseded, and the review that takes its place is returned.
+    An edit that asks for more people closes it as superseded, and the review that takes its place is returned.
     Raises NotFound, AlreadyDecided, ReviewChanged (the reviewer saw another version), PermissionMissing,
     AssuranceTooLow, InvalidInput (a word for another kind of review, no reason, or arguments that the
     tool's schema or the gate refuses; the review stays open).
@@ -177,7 +177,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
     if storable(arguments) != arguments:
         raise InvalidInput("The arguments hold characters or numbers that cannot be stored exactly.")
     request = review.policy_request.with_arguments(arguments)
-    verdict, digest = gate.evaluate(request)
+    verdict, digest = gate.evaluate(request, now=now)
     if verdict.effect is Effect.DENY:
         raise InvalidInput(
             "The edited action is not allowed; the review is unchanged.",
@@ -188,7 +188,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
     if any(vote.reviewer_id == reviewer.pk and vote.digest == digest for vote in review.votes.all()):
         raise AlreadyDecided("You have voted for exactly this action before.", review_status=review.status)
     requirement = verdict.requirement
-    if requirement is not None and list(Risk).index(requirement.risk) > list(Risk).index(Risk(review.risk)):
+    if requirement is not None and _asks_for_more(review, requirement):
         tier = tiers.tier_of(requirement.risk)
         plan = plans.edited(
             plans.plan_for(request, requirement, tier, now=now), request, requirement, editor=reviewer.pk
@@ -240,6 +240,11 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
         ]
     )
     return None
+
+
+def _asks_for_more(review: Review, requirement: Requirement) -> bool:
+    risen = list(Risk).index(requirement.risk) > list(Risk).index(Risk(review.risk))
+    return risen or plans.falls_short(review.decided_by, requirement)
 
 
 def _vote(review: Review, reviewer: Any, response: Response, *, stood: JsonObject, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Which plan decides a call, fixed when its review is opened."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,8 +11,9 @@ from auditlog.models import LogEntry
 from django.contrib.auth import get_user_model
 
 from governance.types import PolicyRequest, Requirement
+from hitl.reviews import predicates
 from hitl.reviews.models import Review, ReviewPlan, Vote
-from hitl.reviews.quorum import AUTHOR, DELEGATOR, INITIATOR, OWNER, Plan
+from hitl.reviews.quorum import AUTHOR, DELEGATOR, INITIATOR, OWNER, Plan, Rule, Stage
 from hitl.reviews.tiers import Tier
 from hitl.reviews.types import DecisionVerb
 
@@ -22,7 +24,10 @@ WHY = {
     AUTHOR: "You wrote the rule that asks for this, so somebody else must decide it.",
 }
 CHANGED = "You have changed the rules of reviews in the last 24 hours, so somebody else must decide it."
-RULES = ("riskthreshold", "riskprofile", "reviewplan", "reviewtier")
+RULES = (
+    *("riskthreshold", "riskprofile", "reviewplan", "reviewtier"),
+    *("policy", "policyversion", "policydefault", "guardrailbinding"),
+)
 SITS_OUT = timedelta(hours=24)
 """How long who changes a rule of reviews decides none that is opened meanwhile."""
 
@@ -30,10 +35,10 @@ SITS_OUT = timedelta(hours=24)
 def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier, *, now: datetime) -> Plan:
     """Return the tenant's most specific plan for the call, or one stage of as many people as it needs.
 
-    A plan never asks for fewer people than the gate does.
+    A plan never asks for fewer people than the gate does, and each group that a rule asks has a stage of it.
     """
     row = _row(request.tool.name, requirement)
-    plan = Plan.simple(requirement.approvals) if row is None else Plan.from_json(row.document)
+    plan = _plain(requirement) if row is None else _with_groups(Plan.from_json(row.document), requirement)
     # Whatever the plan says, who wrote it is out: nobody lets themself decide.
     own = {} if row is None else {row.author_id: WHY[AUTHOR]}
     if AUTHOR in plan.exclude:
@@ -45,6 +50,42 @@ def plan_for(request: PolicyRequest, requirement: Requirement, tier: Tier, *, no
         excluded={**own, **excluded(plan.exclude, request, requirement.authors)},
         feedback_left=_feedback_left(request, tier),
     )
+
+
+def _plain(requirement: Requirement) -> Plan:
+    """Return as many people as are asked for: those of the groups, and anybody for the rest."""
+    others = requirement.approvals - len(requirement.groups)
+    plan = Plan.simple(max(others, 1))
+    if not requirement.groups:
+        return plan
+    return _with_groups(plan if others > 0 else replace(plan, stages=()), requirement)
+
+
+def _with_groups(plan: Plan, requirement: Requirement) -> Plan:
+    """Return the plan with a stage for each group; one whose people the plan asks already is not asked twice."""
+    stages = list(plan.stages)
+    for group, count in sorted((Counter(requirement.groups) - groups_asked(plan)).items()):
+        name = group
+        while any(stage.name == name for stage in stages):  # the ids of its rules are made of it
+            name += "+"
+        rule = Rule(id=f"{name}/1", approve=count, reject=1, where=predicates.of_group(group))
+        stages.append(Stage(name=name, any_of=(rule,)))
+    return replace(plan, stages=tuple(stages))
+
+
+def groups_asked(plan: Plan) -> Counter[str]:
+    """Return how many people of each group the plan asks for, in stages that nobody else can meet."""
+    asked = Counter[str]()
+    for stage in plan.stages:
+        groups = {predicates.group_of(rule.where) for rule in stage.any_of}
+        if len(groups) == 1 and "" not in groups:
+            asked[groups.pop()] += min(rule.approve for rule in stage.any_of)
+    return asked
+
+
+def falls_short(plan: Plan, requirement: Requirement) -> bool:
+    """Tell whether a rule now asks for more people, or for people of more groups, than the plan does."""
+    return plan.fewest < requirement.approvals or bool(Counter(requirement.groups) - groups_asked(plan))
 
 
 def edited(plan: Plan, request: PolicyRequest, requirement: Requirement | None, *, editor: int) -> Plan:

@@ -83,6 +83,24 @@ def _comparison(left: ast.AST, op: ast.cmpop, right: ast.AST, text: str) -> Pred
     )
 
 
+def of_group(group: str) -> str:
+    """Return the condition that admits the people of a group."""
+    return f"{group!r} in reviewer.groups"
+
+
+@lru_cache(maxsize=1024)
+def group_of(text: str) -> str:
+    """Return the group whose people alone a condition admits, where it says just that; else empty."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body if text.strip() else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    match node:
+        case ast.Compare(left=ast.Constant(value=str(group)), ops=[ast.In()], comparators=[names]):
+            return group if ast.unparse(names) == "reviewer.groups" else ""
+    return ""
+
+
 def in_words(text: str) -> str:
     """Return the condition as a reviewer reads it."""
     said = text.strip().replace("reviewer.groups", "their groups").replace("reviewer.username", "their name")

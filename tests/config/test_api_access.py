@@ -16,7 +16,7 @@ from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.keys.models import ApiKey
-from governance.policies.models import RiskThreshold
+from governance.policies.models import Policy, RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
 from hitl.grants.models import StandingGrant
@@ -150,6 +150,14 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST governance/thresholds": frozenset({"alice"}),
     "PATCH governance/thresholds/{pk}": frozenset({"alice"}),
     "DELETE governance/thresholds/{pk}": frozenset({"alice"}),
+    "GET governance/policy-default": frozenset({"alice", "audrey"}),
+    "PATCH governance/policy-default": frozenset({"alice"}),
+    "GET governance/policies": frozenset({"alice", "bob", "audrey"}),
+    "GET governance/policies/{pk}": frozenset({"alice", "bob", "audrey"}),
+    "POST governance/policies": frozenset({"alice"}),
+    "PATCH governance/policies/{pk}": frozenset({"alice"}),
+    "POST governance/policies/{pk}/simulate": frozenset({"alice", "bob", "audrey"}),
+    "POST governance/policies/{pk}/activate": frozenset({"alice", "bob"}),
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -217,6 +225,10 @@ BODIES: dict[str, Any] = {
     },
     "PATCH governance/thresholds/{pk}": {"enabled": False},
     "PATCH governance/risk-profile": {"bulk_from": 10},
+    "POST governance/policies": {"slug": "another", "name": "Another", "document": {"effect": "deny"}},
+    "PATCH governance/policies/{pk}": {"name": "Renamed"},
+    "PATCH governance/policy-default": {"read_only_may": False},
+    "POST governance/policies/{pk}/simulate": {"days": 7},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -260,6 +272,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     alice = person("alice")
     rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
     ids["governance/thresholds"] = rule.pk
+    ids["governance/policies"] = Policy.objects.get(slug="baseline-risk-tiers").pk
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)

@@ -36,6 +36,7 @@ from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
+from tests.governance import rules
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
 from tests.hitl import outbox
@@ -75,6 +76,7 @@ MODEL_OF_API = {
     "hitl/plans": "reviewplan",
     "hitl/tiers": "reviewtier",
     "governance/thresholds": "riskthreshold",
+    "governance/policies": "policy",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -88,6 +90,7 @@ BODIES = {
     "reviewplan-detail": {"enabled": False},
     "reviewtier-detail": {"veto_window_s": 0},
     "riskthreshold-detail": {"enabled": False},
+    "policy-detail": {"name": "x"},
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
@@ -162,6 +165,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
         "riskthreshold": str(threshold.pk),
         "flag": str(flag.pk),
+        "policy": str(rules.in_force("deny", slug="only-at-acme", match={"tools": ["x"]}).pk),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),

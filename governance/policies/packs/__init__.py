@@ -1,0 +1,56 @@
+"""Packs: rules for a kind of work, as files. A tenant adds one as drafts in shadow, and puts in force what fits."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tenants.kernel.errors import NotFound
+from tenants.kernel.jsonvalues import JsonObject
+
+BASELINE = "baseline"
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """One rule of a pack, with the name that people are told."""
+
+    name: str
+    document: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """A pack."""
+
+    slug: str
+    title: str
+    about: str
+    rules: tuple[Draft, ...]
+
+
+@lru_cache(maxsize=1)
+def packs() -> dict[str, Pack]:
+    """Return every pack by its slug, the baseline first."""
+    found = [_read(path) for path in sorted(_FOLDER.glob("*.json"))]
+    return {pack.slug: pack for pack in sorted(found, key=lambda pack: pack.slug != BASELINE)}
+
+
+def pack_of(slug: str) -> Pack:
+    """Return a pack; raise NotFound naming what exists."""
+    known = packs()
+    if slug not in known:
+        raise NotFound(f"There is no pack '{slug}'. There is {', '.join(known)}.")
+    return known[slug]
+
+
+def described() -> str:
+    """Return the baseline's text, for the schema fingerprint."""
+    return (_FOLDER / f"{BASELINE}.json").read_text()
+
+
+def _read(path: Path) -> Pack:
+    raw = json.loads(path.read_text())
+    rules = tuple(Draft(name=rule.pop("name"), document=rule) for rule in raw["rules"])
+    return Pack(slug=path.stem, title=raw["title"], about=raw["about"], rules=rules)
