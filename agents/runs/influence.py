@@ -40,8 +40,9 @@ def echoed(steps: Iterable[Step]) -> set[str]:
 
 
 def flagged(steps: Iterable[Step]) -> set[str]:
-    """Return the tools in whose results a guardrail found what makes the run untrusted, trusted as they may be."""
-    return {step.name for step in steps if (step.result or {}).get("flagged")}
+    """Return the tools in whose results, unless withheld, a guardrail found what makes a run untrusted."""
+    results = [(step.name, step.result or {}) for step in steps]
+    return {name for name, result in results if result.get("flagged") and not result.get("withheld")}
 
 
 def before(snapshot: dict[str, Any]) -> set[str]:

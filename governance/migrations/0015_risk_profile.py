@@ -48,4 +48,8 @@ class Migration(migrations.Migration):
         migrations.RunSQL(ROW, migrations.RunSQL.noop),
         migrations.RunSQL(PII, migrations.RunSQL.noop),
         migrations.RunSQL(WATCH, "DROP TRIGGER touches_rulebook ON governance_riskprofile;"),
+        migrations.RunSQL(
+            WATCH.replace("governance_riskprofile", "governance_policyversion"),
+            "DROP TRIGGER touches_rulebook ON governance_policyversion;",
+        ),
     ]
