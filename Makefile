@@ -2,7 +2,7 @@
 # PORT=9000 make demo moves the port; make test ARGS="-k approve" passes arguments on.
 PYTHON ?= python3
 
-.PHONY: demo smoke test lint fmt bench bench-peers chaos lock stop
+.PHONY: demo smoke test lint fmt bench bench-peers chaos eval lock stop
 demo:  ; @$(PYTHON) ./countersign demo
 smoke: ; @$(PYTHON) ./countersign smoke
 test:  ; @$(PYTHON) ./countersign test $(ARGS)
@@ -11,5 +11,6 @@ fmt:   ; @$(PYTHON) ./countersign fmt
 bench: ; @$(PYTHON) ./countersign bench $(ARGS)
 bench-peers: ; @$(PYTHON) ./countersign bench-peers $(ARGS)
 chaos: ; @$(PYTHON) ./countersign chaos $(ARGS)
+eval:  ; @$(PYTHON) ./countersign eval $(ARGS)
 lock:  ; @$(PYTHON) ./countersign lock
 stop:  ; @$(PYTHON) ./countersign stop

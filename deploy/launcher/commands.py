@@ -170,6 +170,13 @@ def chaos(project: Project, arguments: Sequence[str]) -> int:
     return foreground(command, env=environment.merge(project, os.environ, {}), cwd=project.root)
 
 
+def evals(project: Project, arguments: Sequence[str]) -> int:
+    """Measure what the checks find in third-party cases; --json, --only PARTS, --corpora DIR."""
+    _prepare(project, "dev")
+    command = [str(project.python), "-m", "benchmarks.evals", *arguments]
+    return foreground(command, env=environment.without_services(project, os.environ), cwd=project.root)
+
+
 class Restarts:
     """Starts the demo's worker again when it dies: its runs go on, which is the point of the product."""
 
@@ -198,6 +205,7 @@ COMMANDS: dict[str, Command] = {
     "bench": measured_by("benchmarks", "Measure a fresh stack; --json prints one JSON object."),
     "bench-peers": bench_peers,
     "chaos": chaos,
+    "eval": evals,
     "run": run,
     "stop": stop,
     "lock": lock,

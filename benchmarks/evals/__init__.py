@@ -1,0 +1,1 @@
+"""Precision and recall on third-party cases, which stay outside the project."""
