@@ -13,8 +13,6 @@ DEFAULT = ROOT.parent / "shared" / "evals"
 def rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     """Yield the cases of every file of the folder whose name begins so; none where there is no such file."""
     for path in sorted(folder.glob(f"{name}*.jsonl*")):
-        opened = (
-            gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        )
-        with opened as lines:
-            yield from (json.loads(line) for line in lines if line.strip())
+        data = path.read_bytes()
+        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode().split("\n")
+        yield from (json.loads(line) for line in lines if line.strip())
