@@ -19,7 +19,14 @@ from agents.api import (
     ToolServerViewSet,
     ToolViewSet,
 )
-from governance.api import AuditEventViewSet, CheckpointViewSet, LoginView, LogoutView, RiskThresholdViewSet
+from governance.api import (
+    AuditEventViewSet,
+    CheckpointViewSet,
+    LoginView,
+    LogoutView,
+    RiskThresholdViewSet,
+    TrustedSourceViewSet,
+)
 from hitl.api import (
     AnalyticsView,
     AssignView,
@@ -65,6 +72,7 @@ work.register("hitl/endpoints", EndpointViewSet)
 work.register("hitl/plans", ReviewPlanViewSet)
 work.register("hitl/tiers", ReviewTierViewSet)
 work.register("governance/thresholds", RiskThresholdViewSet)
+work.register("governance/trusted-sources", TrustedSourceViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

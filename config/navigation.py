@@ -74,6 +74,7 @@ GROUPS = {
     ),
     "Rules": (
         Link(title="Risk thresholds", icon="trending_up", model="governance.riskthreshold"),
+        Link(title="Trusted directories", icon="contacts", model="governance.trustedsource"),
         Link(title="Review plans", icon="how_to_vote", model="hitl.reviewplan"),
         Link(title="Review tiers", icon="stairs", model="hitl.reviewtier"),
     ),

@@ -8,6 +8,8 @@ from governance.access.admin import GroupAdmin, TokenAdmin, UserAdmin
 from governance.access.models import User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.flow.admin import TrustedSourceAdmin
+from governance.flow.models import TrustedSource
 from governance.policies.admin import RiskThresholdAdmin
 from governance.policies.models import RiskThreshold
 
@@ -19,5 +21,6 @@ admin.site.register(User, UserAdmin)
 admin.site.register(AuditEvent, AuditEventAdmin)
 admin.site.register(AuditCheckpoint, AuditCheckpointAdmin)
 admin.site.register(RiskThreshold, RiskThresholdAdmin)
+admin.site.register(TrustedSource, TrustedSourceAdmin)
 
 __all__ = ["AuditEventAdmin", "UserAdmin"]

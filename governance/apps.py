@@ -19,6 +19,7 @@ class GovernanceConfig(AppConfig):
         from governance.access import roles
         from governance.access.models import User
         from governance.audit import configuration
+        from governance.flow.models import TrustedSource
         from governance.policies.models import RiskThreshold
         from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
@@ -34,6 +35,7 @@ class GovernanceConfig(AppConfig):
                 "governance.view_auditevent",
                 "governance.view_policydecision",
                 *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
+                *(f"governance.{verb}_trustedsource" for verb in ("view", "add", "change", "delete")),
             ],
             auditor=["governance.view_auditevent", "governance.view_policydecision"],
         )
@@ -52,6 +54,7 @@ class GovernanceConfig(AppConfig):
         auditlog.register(Group, m2m_fields={"permissions"})
         auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
         auditlog.register(RiskThreshold)
+        auditlog.register(TrustedSource)
         auditlog.register(UserObjectPermission)
         auditlog.register(GroupObjectPermission)
         configuration.install()

@@ -4,9 +4,12 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from django.conf import settings
+
 from governance import standing
 from governance.audit import operations as audit
 from governance.audit.types import Entry
+from governance.flow import judgement as flow
 from governance.policies import arguments, baseline
 from governance.policies.baseline import Facts
 from governance.policies.combination import Verdict, combine
@@ -87,7 +90,11 @@ def _rule(request: PolicyRequest, approval: Approval | None) -> tuple[Ruling, Js
         thresholds=book["thresholds"],
         user={"groups": list(known.groups)},
     )
-    opinions = [baseline.rights(request, facts), baseline.tier(request, facts)]
+    opinions = [
+        baseline.rights(request, facts),
+        baseline.tier(request, facts),
+        flow.judge(request, enforced=settings.FLOW_ENFORCED),
+    ]
     verdict = combine(opinions, approval=approval, digest=digest)
     redacted = next((o.arguments for o in opinions if o.arguments is not None), None)
     ruling = Ruling(

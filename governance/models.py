@@ -2,6 +2,7 @@
 
 from governance.access.models import IdempotencyRecord, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
+from governance.flow.models import TrustedSource
 from governance.policies.models import PolicyDecision, RiskThreshold
 from governance.rulebook.models import RulebookState
 
@@ -13,5 +14,6 @@ __all__ = [
     "PolicyDecision",
     "RiskThreshold",
     "RulebookState",
+    "TrustedSource",
     "User",
 ]

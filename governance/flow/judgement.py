@@ -9,20 +9,13 @@ SHOWN = 4
 """Arguments that a reason names; the review shows them all."""
 
 
-def is_accounted_for(request: PolicyRequest) -> bool:
-    """Tell whether no outsider can have had a say in the call: nothing of theirs was read, or all is endorsed."""
-    if request.flow is None:
-        return not request.influence
-    return bool(request.flow.get("endorsed"))
-
-
 def judge(request: PolicyRequest, *, enforced: bool) -> Opinion:
     """Ask for a person where a consequential call of an influenced run is not accounted for, whatever its tier.
 
     Nothing lowers this: no tier, rule or veto window. Only the operator of the platform may switch it off, which
     each decision that it would have changed says.
     """
-    if not request.tool.is_consequential or is_accounted_for(request):
+    if not request.tool.is_consequential or not request.is_influenced:
         return Opinion()
     reason = Reason(code="untrusted-influence", message=_why(request), rule=RULE)
     if not enforced:

@@ -36,7 +36,7 @@ def assess(request: PolicyRequest, thresholds: Iterable[Threshold]) -> Assessmen
     """Return the risk of the call. It only ever rises above the tool's own.
 
     A medium call counts as high where a run may not go on without an approval: when it cannot be undone,
-    or when the run has read what outsiders may have written.
+    or when outsiders may have had a say in it.
     """
     tool = request.tool
     risk, facts, authors = tool.risk, list[Reason](), list[int]()
@@ -46,7 +46,7 @@ def assess(request: PolicyRequest, thresholds: Iterable[Threshold]) -> Assessmen
             risk = threshold.risk
             facts.append(Reason(code="amount", message=f"{why}: the risk is {risk}.", rule="risk-threshold"))
             authors.append(threshold.author_id)
-    if risk is Risk.MEDIUM and request.influence and tool.effect is not EffectClass.READ:
+    if risk is Risk.MEDIUM and request.is_influenced and tool.effect is not EffectClass.READ:
         risk = Risk.HIGH
         read = ", ".join(request.influence)
         message = f"The run has read text that outsiders may have written ({read}); medium counts as high."

@@ -22,7 +22,7 @@ WHY = {
     AUTHOR: "You wrote the rule that asks for this, so somebody else must decide it.",
 }
 CHANGED = "You have changed the rules of reviews in the last 24 hours, so somebody else must decide it."
-RULES = ("riskthreshold", "reviewplan", "reviewtier")
+RULES = ("riskthreshold", "reviewplan", "reviewtier", "trustedsource")
 SITS_OUT = timedelta(hours=24)
 """How long who changes a rule of reviews decides none that is opened meanwhile."""
 

@@ -21,6 +21,7 @@ from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.models import User
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.flow.models import TrustedSource
 from governance.policies.models import PolicyDecision, RiskThreshold
 from hitl.desk.models import SavedView
 from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
@@ -67,6 +68,7 @@ MODEL_OF_API = {
     "hitl/plans": "reviewplan",
     "hitl/tiers": "reviewtier",
     "governance/thresholds": "riskthreshold",
+    "governance/trusted-sources": "trustedsource",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -80,6 +82,7 @@ BODIES = {
     "reviewplan-detail": {"enabled": False},
     "reviewtier-detail": {"veto_window_s": 0},
     "riskthreshold-detail": {"enabled": False},
+    "trustedsource-detail": {"reason": "ours"},
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
@@ -147,6 +150,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "reviewplan": str(plan.pk),
         "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
         "riskthreshold": str(threshold.pk),
+        "trustedsource": str(TrustedSource.objects.create(tool="only-at-acme", author=alice).pk),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),
