@@ -34,13 +34,14 @@ def figures(cases: "Sequence[Case]") -> dict[str, Any]:
 
 
 def _not_literal(case: "Case", _before: "Sequence[Call]", call: "Call") -> bool:
-    """Ask unless every recipient, URL or id stands in the user's words as whole tokens."""
-    said = f" {_flat(case.prompt)} "
+    """Ask unless there is a recipient, URL or id and each stands in the user's words as whole tokens."""
+    said, known = f" {_flat(case.prompt)} ", False
     for pointer, value in values.leaves(call.arguments):
         name = next((part for part in reversed(pointer.split("/")) if not part.isdigit()), "")
+        known = known or bool(records.parts(name) & SINKS)
         if records.parts(name) & SINKS and f" {_flat(str(value))} " not in said:
             return True
-    return False
+    return not known
 
 
 def _flat(text: str) -> str:

@@ -176,7 +176,7 @@ class _Judge:
             return self._why_counted(name, text)
         if "enum" in about:
             return self._why_choice(name, text, about["enum"])
-        if not values.may_be(kind, text, about) or (kind & CONTENT and text in self.names):
+        if not values.may_be(kind, text, about) or (kind & CONTENT and self._is_a_mere_name(text)):
             return ""
         if is_identifier(text):
             return "It stands whole in the request." if words.has_identifier(text) else ""
@@ -185,6 +185,10 @@ class _Judge:
         if words.has_name(text):
             return "The words stand in the request."
         return "It is put together from the request's own words." if self._is_covered(text) else ""
+
+    def _is_a_mere_name(self, text: str) -> bool:
+        """Tell whether a text is but a name that the run has read, or a word for what its tools handle."""
+        return text in self.names or text.casefold() in self.nouns | records.parts(self.tool)
 
     def _is_of_another_kind(self, kind: frozenset[str], word: str) -> bool:
         """Tell whether the user said a name of something else than the argument is for."""

@@ -63,10 +63,11 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         model = Review
         fields = [
             "id", "status", "priority", "risk", "kind", "agent", "run", "requester", "tool", "arguments",
-            "arguments_proposed", "parameters", "provenance", "sources", "reason", "rule", "facts", "evidence",
-            "created_at", "due_at", "expires_at", "veto_until", "owner", "presented_at", "first_viewed_at",
-            "decided_at", "not_before", "assigned_to", "claimed_until", "required", "plan", "min_assurance", "votes", "messages",
-            "allowed_decisions", "digest", "shape", "version", "supersedes", "effect_outcome", "effect_at",
+            "arguments_proposed", "parameters", "provenance", "sources", "reason", "rule", "facts",
+            "evidence", "created_at", "due_at", "expires_at", "veto_until", "owner", "presented_at",
+            "first_viewed_at", "decided_at", "not_before", "assigned_to", "claimed_until", "required",
+            "plan", "min_assurance", "votes", "messages", "allowed_decisions", "digest", "shape",
+            "version", "supersedes", "effect_outcome", "effect_at",
         ]  # fmt: skip
 
     def get_provenance(self, review: Review) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from agents.tools import operations
 from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
+from governance.flow.models import TrustedSource
 from governance.policies.models import RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
@@ -136,6 +137,11 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST governance/thresholds": frozenset({"alice"}),
     "PATCH governance/thresholds/{pk}": frozenset({"alice"}),
     "DELETE governance/thresholds/{pk}": frozenset({"alice"}),
+    "GET governance/trusted-sources": frozenset({"alice"}),
+    "GET governance/trusted-sources/{pk}": frozenset({"alice"}),
+    "POST governance/trusted-sources": frozenset({"alice"}),
+    "PATCH governance/trusted-sources/{pk}": frozenset({"alice"}),
+    "DELETE governance/trusted-sources/{pk}": frozenset({"alice"}),
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -194,6 +200,8 @@ BODIES: dict[str, Any] = {
         "risk": "critical",
     },
     "PATCH governance/thresholds/{pk}": {"enabled": False},
+    "POST governance/trusted-sources": {"tool": "contacts", "reason": "ours"},
+    "PATCH governance/trusted-sources/{pk}": {"reason": "ours"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -237,6 +245,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     alice = person("alice")
     rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
     ids["governance/thresholds"] = rule.pk
+    ids["governance/trusted-sources"] = TrustedSource.objects.create(tool="x", author=alice).pk
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)
