@@ -43,8 +43,6 @@ def _of_step(step: Step, trust: Mapping[str, Trust]) -> list[Item]:
     if step.kind != Step.Kind.TOOL:
         return []
     content = step.result.get("content")
-    if step.status == Step.Status.REJECTED:
-        return _said(step, _message(content))
     if not step.attempts and step.status == Step.Status.SUCCEEDED and isinstance(content, dict):
         return _said(step, content.get("answer"))  # what was never executed was put to a person
     if not influence.read([step]):
@@ -77,11 +75,6 @@ def _said(step: Step, words: Any) -> list[Item]:
     if not isinstance(words, str) or not words.strip():
         return []
     return [Item(origin=Origin.PERSON, content=words, step=step.number, name=step.name)]
-
-
-def _message(content: Any) -> Any:
-    error = content.get("error") if isinstance(content, dict) else None
-    return error.get("message") if isinstance(error, dict) else None
 
 
 def _edited(step: Step, arguments: Any) -> str:

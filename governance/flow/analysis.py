@@ -118,7 +118,12 @@ class _Judge:
             so_far = so_far.join(label_of(item))
 
     def objection(self, arguments: JsonObject) -> str:
-        """Return why no person asked for this call, whatever its arguments are; empty where one may have."""
+        """Return why no person asked for this call, whatever its arguments are; empty where one may have.
+
+        Single words cannot ask for a call either, so what only they influenced is as the agent was asked.
+        """
+        if self.label.integrity is Integrity.NAMES:
+            return ""
         if not verbs.is_asked_for(self.tool, self.words.tokens):
             return f"Nobody asked for anything like {self.tool}."
         for item in self.results:
@@ -136,6 +141,7 @@ class _Judge:
             self._directory(pointer, value),
             self._record(pointer, name, value),
             self._single_word(pointer, value),
+            self._own_text(pointer, name, value),
         ):
             if found is not None:
                 return found
@@ -348,6 +354,14 @@ class _Judge:
         return None
 
     # --- what does not
+
+    def _own_text(self, pointer: str, name: str, value: Any) -> Argument | None:
+        """What the agent composed while the run had read no sentence of anybody: nothing could lead it on."""
+        is_text = isinstance(value, str) and (bool(records.parts(name) & CONTENT) or " " in value.strip())
+        if self.label.integrity is not Integrity.NAMES or not is_text or moment(value) is not None:
+            return None
+        why = "The agent's own; the run has read no text of outsiders."
+        return Argument(pointer=pointer, source=Source.OWN, endorsed=True, why=why)
 
     def _not_endorsed(self, pointer: str, value: Any) -> Argument:
         for item in reversed(self.results):

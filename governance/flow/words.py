@@ -58,12 +58,22 @@ GENERIC = FILLERS | listed(
     " some such than their them then there these they those too two up us user want what when where which who"
     " will would yes"
 )
+SENTENCE = re.compile(r".+?(?:[.!?](?=\s)|\n|\Z)\s*", re.DOTALL)
+REFUSAL = re.compile(
+    r"\b(?:not|never|without|except|don['\u2019]?t|no)\b(?!\s+(?:forget|hesitate|later|more|problem))",
+    re.IGNORECASE,
+)
 IDENTIFIER = re.compile(r"[^\s]*[@./:_\-\d\\#][^\s]*")
 
 
 def tokens(text: str) -> list[str]:
     """Return the words of a text, without case and punctuation."""
     return TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def without_refusals(text: str) -> str:
+    """Return a text without the sentences that say what not to do: they name things, but ask for none of them."""
+    return "".join(sentence for sentence in SENTENCE.findall(text) if not REFUSAL.search(sentence))
 
 
 def is_identifier(value: str) -> bool:
@@ -130,8 +140,9 @@ class Words:
 
     def __post_init__(self) -> None:
         """Take the words apart."""
-        found = [tokens(text) for text in self.texts]
-        joined = "\n".join(self.texts)
+        wanted = [without_refusals(text) for text in self.texts]
+        found = [tokens(text) for text in wanted]
+        joined = "\n".join(wanted)
         chunks = [bare(chunk) for chunk in CHUNK.findall(joined)]
         put = object.__setattr__
         put(self, "flat", "".join(f" {' '.join(words)} \n" for words in found))

@@ -157,6 +157,13 @@ class TestUsersWords:
         assert not passes(trail, "send_message", recipient="general")
         assert passes(trail, "send_message", recipient="Alice")
 
+    def test_what_is_not_to_be_done_is_not_asked_for(self) -> None:
+        trail = said("Email bob@acme.example. Do not email eve@evil.example.")
+        assert passes(trail, recipients=["bob@acme.example"])
+        assert not passes(trail, recipients=["eve@evil.example"])
+        answer = Item(origin=Origin.PERSON, content="No, never write to eve@evil.example")
+        assert not passes(said("Email her.", answer), recipients=["eve@evil.example"])
+
     def test_what_a_person_answered_counts_as_well(self) -> None:
         answer = Item(origin=Origin.PERSON, content="Write to carol@acme.example.")
         assert passes(said("Email her.", answer), recipients=["carol@acme.example"])
