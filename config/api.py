@@ -38,6 +38,7 @@ from governance.api import (
     RoleViewSet,
     TenantViewSet,
     TierViewSet,
+    TrustedSourceViewSet,
 )
 from hitl.api import (
     AnalyticsView,
@@ -91,6 +92,7 @@ work.register("governance/guardrails", GuardrailBindingViewSet)
 work.register("governance/findings", GuardrailFindingViewSet)
 work.register("governance/redacted", RedactedValueViewSet)
 work.register("governance/policies", PolicyViewSet)
+work.register("governance/trusted-sources", TrustedSourceViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

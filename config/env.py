@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -32,6 +32,7 @@ class Env(BaseSettings):
     openai_model: str = "gpt-4.1-mini"
     model_timeout_s: float = 60.0
     tenant_max_runs: int = Field(default=0, ge=0)
+    information_flow: Literal["enforce", "off"] = "enforce"
     tenant_url: str = ""
     email_backend: str = ""
     email_host: str = "localhost"

@@ -79,6 +79,7 @@ GROUPS = {
         Link(title="Guardrails", icon="shield", model="governance.guardrailbinding"),
         Link(title="Guardrail findings", icon="search_insights", model="governance.guardrailfinding"),
         Link(title="Redacted values", icon="visibility_off", model="governance.redactedvalue"),
+        Link(title="Trusted directories", icon="contacts", model="governance.trustedsource"),
         Link(title="Review plans", icon="how_to_vote", model="hitl.reviewplan"),
         Link(title="Review tiers", icon="stairs", model="hitl.reviewtier"),
     ),

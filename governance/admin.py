@@ -12,6 +12,8 @@ from governance.access.keys.models import ApiKey
 from governance.access.models import Role, User
 from governance.audit.admin import AuditCheckpointAdmin, AuditEventAdmin
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.flow.admin import TrustedSourceAdmin
+from governance.flow.models import TrustedSource
 from governance.guardrails.admin import GuardrailBindingAdmin, GuardrailFindingAdmin, RedactedValueAdmin
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.platform.admin import TenantAdmin, TierAdmin
@@ -36,5 +38,6 @@ admin.site.register(GuardrailBinding, GuardrailBindingAdmin)
 admin.site.register(GuardrailFinding, GuardrailFindingAdmin)
 admin.site.register(RedactedValue, RedactedValueAdmin)
 admin.site.register(Policy, PolicyAdmin)
+admin.site.register(TrustedSource, TrustedSourceAdmin)
 
 __all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

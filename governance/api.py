@@ -4,6 +4,7 @@ from governance.access.api import LoginView, LogoutView
 from governance.access.keys.api import ApiKeyViewSet
 from governance.access.rights.api import AssignRoleView, CheckPermissionView, GrantLevelView, RoleViewSet
 from governance.audit.api import AuditEventViewSet, CheckpointViewSet
+from governance.flow.api import TrustedSourceViewSet
 from governance.guardrails.api import (
     GuardrailBindingViewSet,
     GuardrailFindingViewSet,
@@ -32,4 +33,5 @@ __all__ = [
     "RoleViewSet",
     "TenantViewSet",
     "TierViewSet",
+    "TrustedSourceViewSet",
 ]

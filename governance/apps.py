@@ -4,140 +4,167 @@ from django.apps import AppConfig
 
 
 class GovernanceConfig(AppConfig):
-    """Fill the role registry and chain configuration changes into the audit log."""
+    """Fill registries, and chain configuration changes into the audit log."""
 
     name = "governance"
 
     def ready(self) -> None:
         """Connect what governance listens to."""
-        from auditlog.registry import auditlog
-        from django.contrib.auth.models import Group
-        from django.db.models.signals import pre_save
-        from guardian.models import GroupObjectPermission, UserObjectPermission
-        from knox.models import AuthToken
-        from waffle.models import Flag
-
         from governance.access import operations as access
-        from governance.access import roles, seats
-        from governance.access.keys import scopes
-        from governance.access.keys.models import ApiKey
-        from governance.access.models import Role, User
+        from governance.access import roles
         from governance.audit import configuration
-        from governance.guardrails.models import GuardrailBinding
-        from governance.policies import packs, seeding
-        from governance.policies.models import (
-            Policy,
-            PolicyDefault,
-            PolicyVersion,
-            RiskProfile,
-            RiskThreshold,
-        )
-        from governance.rulebook.parts import PARTS
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
-        from tenants.tenancy.operations import leave_behind
-        from tenants.usage.registry import IN_USE, METERS
 
-        roles.grant(
-            admin=[
-                *("governance.view_role", "governance.add_role", "governance.change_role"),
-                *("governance.delete_role", "governance.check_permission"),
-                *("governance.view_apikey", "governance.revoke_apikey"),
-                "governance.view_user",
-                "governance.add_user",
-                "governance.change_user",
-                "auth.view_group",
-                "governance.view_auditevent",
-                "governance.view_policydecision",
-                *(f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")),
-                "governance.view_riskprofile",
-                "governance.change_riskprofile",
-            ],
-            auditor=[
-                "governance.view_auditevent",
-                "governance.view_policydecision",
-                "governance.view_role",
-                "governance.check_permission",
-            ],
-            viewer=["governance.add_apikey"],  # one's own
-        )
-        tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
-        roles.grant(
-            admin=[
-                *tenancy,
-                *(f"tenants.{verb}" for verb in ("add_tenant", "change_tenant", "suspend_tenant")),
-                *(f"tenants.{verb}" for verb in ("add_tier", "change_tier", "add_domain", "change_domain")),
-            ],
-            operator=[*tenancy, "tenants.suspend_tenant"],
-            auditor=tenancy,
-        )
-        roles.grant(
-            admin=[f"waffle.{verb}_flag" for verb in ("view", "add", "change", "delete")],
-            operator=["waffle.view_flag"],
-            auditor=["waffle.view_flag"],
-        )
-        PARTS.add("thresholds", "governance.policies.thresholds:standing")
-        PARTS.add("risk_profile", "governance.policies.profile:standing")
-        roles.grant(
-            admin=[
-                *(f"governance.{verb}_guardrailbinding" for verb in ("view", "add", "change", "delete")),
-                *("governance.view_guardrailfinding", "governance.view_redactedvalue"),
-                "governance.reveal_redacted",
-            ],
-            auditor=[
-                f"governance.view_{name}"
-                for name in ("guardrailbinding", "guardrailfinding", "redactedvalue")
-            ],
-        )
-        PARTS.add("guardrails", "governance.guardrails.standing:standing")
-        roles.grant(
-            admin=[
-                *(f"governance.{verb}_policy" for verb in ("view", "add", "change", "activate")),
-                *(f"governance.{verb}_policydefault" for verb in ("view", "change")),
-            ],
-            reviewer=["governance.view_policy", "governance.activate_policy"],
-            auditor=["governance.view_policy", "governance.view_policydefault"],
-        )
-        PARTS.add("policies", "governance.policies.in_force:standing")
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
-        schema_ready.connect(seeding.on_schema_ready, dispatch_uid="policies.seed")
         fingerprint.contribute(roles.described)
-        fingerprint.contribute(packs.described)
-        leave_behind(
-            "auditlog_logentry",
-            "governance_auditevent",
-            "governance_auditleaf",
-            "governance_auditcheckpoint",
-            "governance_guardrailfinding",
-            "governance_redactedvalue",
-        )
-        auditlog.register(
-            User,
-            mask_fields=["password"],
-            exclude_fields=["last_login"],
-            m2m_fields={"groups", "user_permissions"},
-        )
-        auditlog.register(Group, m2m_fields={"permissions"})
-        auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
-        auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
-        auditlog.register(GuardrailBinding)
-        for model in (RiskThreshold, RiskProfile, Policy, PolicyVersion, PolicyDefault):
-            auditlog.register(model)
-        auditlog.register(UserObjectPermission)
-        auditlog.register(GroupObjectPermission)
-        auditlog.register(Role, m2m_fields={"parents", "permissions"})
-        auditlog.register(ApiKey, exclude_fields=["digest", "last_used_at"])
-        scopes.offer(
-            audit_read=["governance.view_auditevent", "governance.view_policydecision"],
-            access_read=["governance.view_user", "governance.view_role", "governance.check_permission"],
-            access_write=["governance.view_user", "governance.view_role", "governance.change_user"],
-            thresholds_read=["governance.view_riskthreshold"],
-            thresholds_write=[
-                f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")
-            ],
-        )
+        _people()
+        _evidence()
+        _rules()
+        _platform()
         configuration.install()
         access.listen()
-        METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
-        IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
-        pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
+
+
+def _people() -> None:
+    """Say who manages people, their roles and their keys."""
+    from auditlog.registry import auditlog
+    from django.contrib.auth.models import Group
+    from django.db.models.signals import pre_save
+    from guardian.models import GroupObjectPermission, UserObjectPermission
+    from knox.models import AuthToken
+
+    from governance.access import roles, seats
+    from governance.access.keys import scopes
+    from governance.access.keys.models import ApiKey
+    from governance.access.models import Role, User
+    from tenants.usage.registry import IN_USE, METERS
+
+    roles.grant(
+        admin=[
+            *(f"governance.{verb}_user" for verb in ("view", "add", "change")),
+            *(f"governance.{verb}_role" for verb in ("view", "add", "change", "delete")),
+            *("governance.check_permission", "auth.view_group"),
+            *("governance.view_apikey", "governance.revoke_apikey"),
+        ],
+        auditor=["governance.view_role", "governance.check_permission"],
+        viewer=["governance.add_apikey"],  # one's own
+    )
+    auditlog.register(
+        User,
+        mask_fields=["password"],
+        exclude_fields=["last_login"],
+        m2m_fields={"groups", "user_permissions"},
+    )
+    auditlog.register(Group, m2m_fields={"permissions"})
+    auditlog.register(AuthToken, include_fields=["user", "created", "expiry"])
+    auditlog.register(UserObjectPermission)
+    auditlog.register(GroupObjectPermission)
+    auditlog.register(Role, m2m_fields={"parents", "permissions"})
+    auditlog.register(ApiKey, exclude_fields=["digest", "last_used_at"])
+    scopes.offer(
+        audit_read=["governance.view_auditevent", "governance.view_policydecision"],
+        access_read=["governance.view_user", "governance.view_role", "governance.check_permission"],
+        access_write=["governance.view_user", "governance.view_role", "governance.change_user"],
+        thresholds_read=["governance.view_riskthreshold"],
+        thresholds_write=[f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")],
+    )
+    METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
+    IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
+    pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
+
+
+def _evidence() -> None:
+    """Say who reads the log, and which records belong to a schema alone."""
+    from governance.access import roles
+    from tenants.tenancy.operations import leave_behind
+
+    read = ["governance.view_auditevent", "governance.view_policydecision"]
+    roles.grant(admin=read, auditor=read)
+    leave_behind(
+        "auditlog_logentry",
+        "governance_auditevent",
+        "governance_auditleaf",
+        "governance_auditcheckpoint",
+        "governance_guardrailfinding",
+        "governance_redactedvalue",
+    )
+
+
+def _rules() -> None:
+    """Say who writes the rules, and where the gate reads them."""
+    from auditlog.registry import auditlog
+
+    from governance.access import roles
+    from governance.flow.models import TrustedSource
+    from governance.guardrails.models import GuardrailBinding
+    from governance.policies import packs, seeding
+    from governance.policies.models import (
+        Policy,
+        PolicyDefault,
+        PolicyVersion,
+        RiskProfile,
+        RiskThreshold,
+    )
+    from governance.rulebook.parts import PARTS
+    from tenants.signals import schema_ready
+    from tenants.tenancy import fingerprint
+
+    verbs = ("view", "add", "change", "delete")
+    tables = ("riskthreshold", "trustedsource", "guardrailbinding")
+    roles.grant(
+        admin=[
+            *(f"governance.{verb}_{table}" for table in tables for verb in verbs),
+            *(
+                f"governance.{verb}_{table}"
+                for table in ("riskprofile", "policydefault")
+                for verb in ("view", "change")
+            ),
+            *(f"governance.{verb}_policy" for verb in ("view", "add", "change", "activate")),
+            *("governance.view_guardrailfinding", "governance.view_redactedvalue"),
+            "governance.reveal_redacted",
+        ],
+        reviewer=["governance.view_policy", "governance.activate_policy"],
+        auditor=[
+            *("governance.view_policy", "governance.view_policydefault", "governance.view_guardrailbinding"),
+            *("governance.view_guardrailfinding", "governance.view_redactedvalue"),
+        ],
+    )
+    PARTS.add("thresholds", "governance.policies.thresholds:standing")
+    PARTS.add("risk_profile", "governance.policies.profile:standing")
+    PARTS.add("guardrails", "governance.guardrails.standing:standing")
+    PARTS.add("policies", "governance.policies.in_force:standing")
+    schema_ready.connect(seeding.on_schema_ready, dispatch_uid="policies.seed")
+    fingerprint.contribute(packs.described)
+    rules = (
+        RiskThreshold,
+        RiskProfile,
+        Policy,
+        PolicyVersion,
+        PolicyDefault,
+        GuardrailBinding,
+        TrustedSource,
+    )
+    for model in rules:
+        auditlog.register(model)
+
+
+def _platform() -> None:
+    """Say who manages tenants on the platform, and flags in a tenant."""
+    from auditlog.registry import auditlog
+    from waffle.models import Flag
+
+    from governance.access import roles
+
+    tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
+    roles.grant(
+        admin=[
+            *tenancy,
+            *(f"tenants.{verb}" for verb in ("add_tenant", "change_tenant", "suspend_tenant")),
+            *(f"tenants.{verb}" for verb in ("add_tier", "change_tier", "add_domain", "change_domain")),
+            *(f"waffle.{verb}_flag" for verb in ("view", "add", "change", "delete")),
+        ],
+        operator=[*tenancy, "tenants.suspend_tenant", "waffle.view_flag"],
+        auditor=[*tenancy, "waffle.view_flag"],
+    )
+    auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])

@@ -4,11 +4,13 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from governance import standing
 from governance.audit import operations as audit
 from governance.audit.types import Entry
+from governance.flow import judgement as flow
 from governance.guardrails import judge as guardrails
 from governance.guardrails import operations as redactions
 from governance.guardrails.types import Stage
@@ -122,6 +124,7 @@ def _rule(
         baseline.rights(request, facts),
         baseline.tier(request, facts),
         guardrails.judge(request, seen),
+        flow.judge(request, enforced=settings.FLOW_ENFORCED),
     ]
     opinions = [*others, policies]
     verdict = combine(opinions, approval=approval, digest=digest)

@@ -3,6 +3,7 @@
 from governance.access.keys.models import ApiKey
 from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
+from governance.flow.models import TrustedSource
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.policies.models import (
     Policy,
@@ -33,5 +34,6 @@ __all__ = [
     "RiskThreshold",
     "Role",
     "RulebookState",
+    "TrustedSource",
     "User",
 ]

@@ -143,6 +143,11 @@ class PolicyRequest:
     circumstances: JsonObject = field(default_factory=dict)
     """What the caller knows beside the action: `run`, `env`, `cost`, `model`. Not part of the digest."""
 
+    @property
+    def is_influenced(self) -> bool:
+        """Tell whether outsiders may have had a say: their text was read and does not all prove to be without it."""
+        return bool(self.influence) and not (self.flow and self.flow.get("endorsed"))
+
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the RFC 8785 form of the action.
 

@@ -76,6 +76,12 @@ def put_in(request: JsonObject, steps: Iterable[Step]) -> JsonObject:
     return {**request, "arguments": resolved, "handles": places, "proposed": request["arguments"]}
 
 
+def sources(step: Step, steps: Iterable[Step]) -> set[str]:
+    """Return the tools whose results were put into the call in the place of handles."""
+    labels = {place.split("/")[0] for place in step.request.get("handles", {}).values()}
+    return {one.name for one in steps if name(one) in labels}
+
+
 def content_of(handle: str, steps: Iterable[Step]) -> Any:
     """Return the result behind a handle, withheld or not; raise BadHandle."""
     return _value({HANDLE: handle}, {name(step): step.result for step in steps if _is_result(step)})[0]

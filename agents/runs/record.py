@@ -4,11 +4,12 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from agents.runs import engine, influence
+from agents.runs import engine, handles, influence, trail
 from agents.runs.hold import Hold
 from agents.runs.models import Step
 from agents.tools.models import Tool
 from governance.audit.models import AuditEvent
+from governance.flow import analysis
 from governance.policies.models import PolicyDecision
 from governance.types import Decision, Effect, Outcome, PolicyRequest, UserRef
 from hitl.reviews import operations as reviews
@@ -31,17 +32,33 @@ def review_of(step: Step) -> Review:
 
 
 def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) -> PolicyRequest:
-    """Return the action that the gate is asked about, with whose words the run has read."""
-    delegator = hold.run.delegator
+    """Return the action that the gate is asked about, with what influenced it and where each value is from.
+
+    A call that is given a withheld result is influenced by whoever wrote it, whatever its run has read.
+    """
+    delegator, ref = hold.run.delegator, tool.ref()
+    given = handles.sources(step, hold.steps)
+    trust = Tool.objects.trust(influence.read(hold.steps) | given)
+    trusted = {name for name, known in trust.items() if known.output_trusted}
+    sources = set(influence.sources(snapshot=hold.run.snapshot, steps=hold.steps, trusted=trusted))
+    sources |= given - trusted
+    flow = None
+    if sources and ref.is_consequential:
+        today = hold.clock().date()
+        read = trail.of(run=hold.run, steps=hold.steps, trust=trust, today=today, withheld=bool(given))
+        flow = analysis.analyse(
+            tool=ref.name, schema=ref.parameters, arguments=arguments, trail=read
+        ).to_json()
     return PolicyRequest(
         tenant=require_schema(),
         user=hold.user_ref(),
         agent=hold.agent,
-        tool=tool.ref(),
+        tool=ref,
         arguments=arguments,
         run=hold.run_ref(step),
         delegator=UserRef(id=delegator.pk, name=delegator.username) if delegator else None,
-        influence=influence.of(hold.run, hold.steps),
+        influence=tuple(sorted(sources)),
+        flow=flow,
         circumstances={"user": {"step_up": hold.run.snapshot.get("step_up", False)}},
     )
 

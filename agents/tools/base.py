@@ -68,6 +68,17 @@ class ToolContext:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What is known of a tool's results and calls; of a tool that nobody knows, the worst."""
+
+    output_trusted: bool = False
+    consequential: bool = True
+    built_in: bool = False
+    directories: tuple[str, ...] = ()
+    """Fields of its results that an admin trusts; "*" for all."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ToolSpec:
     """A tool as its author declared it."""
 

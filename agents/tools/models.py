@@ -6,12 +6,19 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S
+from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S, Trust
 from agents.tools.registry import REGISTRY, spec_of
 from governance.types import EffectClass, Risk, SecurityLevel, ToolRef
 from tenants.kernel import outbound, prepared
 from tenants.kernel.jsonvalues import JsonObject
 from tenants.kernel.models import Identified
+
+_TRUST = """
+SELECT t.name, t.output_trusted AND NOT t.quarantined, t.effect, t.source,
+ ARRAY(SELECT s.field FROM governance_trustedsource s
+       WHERE s.tool = t.name AND NOT t.quarantined ORDER BY s.field)
+FROM agents_tool t WHERE t.name = ANY(%s)
+"""
 
 
 class ToolQuerySet(models.QuerySet["Tool"]):
@@ -25,6 +32,19 @@ class ToolQuerySet(models.QuerySet["Tool"]):
         """Return those of the names whose results nobody outside can write into; one that is unknown is not."""
         sql = "SELECT name FROM agents_tool WHERE name = ANY(%s) AND output_trusted AND NOT quarantined"
         return {name for (name,) in prepared.execute(sql, [sorted(names)])} if names else set()
+
+    def trust(self, names: Collection[str]) -> dict[str, Trust]:
+        """Return what is known of the results of those of the names that exist."""
+        rows = prepared.execute(_TRUST, [sorted(names)]) if names else ()
+        return {
+            name: Trust(
+                output_trusted=trusted,
+                consequential=effect != EffectClass.READ,
+                built_in=source == Tool.Source.PYTHON,
+                directories=tuple(fields),
+            )
+            for name, trusted, effect, source, fields in rows
+        }
 
 
 class Tool(models.Model):

@@ -12,6 +12,7 @@ REGISTRY: Registry[Callable[..., Any]] = Registry(
         "current_time": "agents.tools.builtin.clock:current_time",
         "ask_person": "agents.tools.builtin.people:ask_person",
         "extract": "agents.tools.builtin.reading:extract",
+        "propose_plan": "agents.tools.builtin.plan:propose_plan",
     },
     group="countersign.tools",
 )

@@ -281,6 +281,7 @@ RUN_MAX_RECOVERIES = 10
 REVIEW_TTL_S = 3600
 HANDOFF_TTL_S = 24 * 3600
 OUTCOME_TTL_S = 7 * 24 * 3600
+FLOW_ENFORCED = ENV.information_flow == "enforce"
 AUDIT_SIGNING_KEY = ENV.audit_signing_key.get_secret_value() if ENV.audit_signing_key else ""
 
 # --- Tools beyond this process

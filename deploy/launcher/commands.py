@@ -174,7 +174,15 @@ def evals(project: Project, arguments: Sequence[str]) -> int:
     """Measure what the checks find in third-party cases; --json, --only PARTS, --corpora DIR."""
     _prepare(project, "dev")
     command = [str(project.python), "-m", "benchmarks.evals", *arguments]
-    return foreground(command, env=environment.without_services(project, os.environ), cwd=project.root)
+    env = environment.without_services(project, os.environ)
+    suites = project.with_evals()
+    try:
+        venv.ensure(suites, "evals")
+    except LauncherError as error:
+        say(f"AgentDojo's suites cannot be installed here; only the sample is measured: {error}")
+    else:
+        env["EVALS_PYTHON"] = str(suites.python)
+    return foreground(command, env=env, cwd=project.root)
 
 
 class Restarts:

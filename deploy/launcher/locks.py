@@ -18,6 +18,7 @@ LOCKS = {
     "runtime": ("pyproject.toml",),
     "dev": ("pyproject.toml", "--extra", "dev"),
     "peers": ("deploy/requirements/peers.in",),
+    "evals": ("deploy/requirements/evals.in",),
 }
 SOURCE = "SOURCE"
 COMPILE = ("pip", "compile", "--universal", "--python-version", "3.11", "--generate-hashes")

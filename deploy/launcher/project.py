@@ -22,6 +22,10 @@ class Project:
         """Return the same checkout with the virtualenv of the programs that `bench-peers` compares with."""
         return replace(self, venv_folder=".countersign/peers-venv")
 
+    def with_evals(self) -> Project:
+        """Return the same checkout with the virtualenv that AgentDojo runs in."""
+        return replace(self, venv_folder=".countersign/evals-venv")
+
     @property
     def venv(self) -> Path:
         return self.root / self.venv_folder

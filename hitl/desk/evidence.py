@@ -38,7 +38,7 @@ def is_long(item: Review) -> bool:
 def arguments(item: Review, *, whole: bool) -> list[dict[str, Any]]:
     """Return each argument as it stands, beside what the agent proposed and where its values appear."""
     found: dict[str, list[provenance.Finding]] = defaultdict(list)
-    for finding in provenance.trace(item.arguments, item.evidence, item.request.get("influence", ())):
+    for finding in provenance.of(item):
         found[finding.pointer.split("/")[1].replace("~1", "/").replace("~0", "~")].append(finding)
     return [_argument(item, name, found[name], whole=whole) for name in item.argument_names]
 

@@ -56,16 +56,18 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     votes = VoteSerializer(many=True)
     messages = MessageSerializer(many=True)
     provenance = serializers.SerializerMethodField()
+    sources = serializers.SerializerMethodField()
     allowed_decisions = serializers.SerializerMethodField()
 
     class Meta:
         model = Review
         fields = [
             "id", "status", "priority", "risk", "kind", "agent", "run", "requester", "tool", "arguments",
-            "arguments_proposed", "parameters", "provenance", "reason", "rule", "facts", "evidence", "created_at",
-            "due_at", "expires_at", "veto_until", "owner", "presented_at", "first_viewed_at", "decided_at",
-            "not_before", "assigned_to", "claimed_until", "required", "plan", "min_assurance", "votes", "messages",
-            "allowed_decisions", "digest", "shape", "version", "supersedes", "effect_outcome", "effect_at",
+            "arguments_proposed", "parameters", "provenance", "sources", "reason", "rule", "facts",
+            "evidence", "created_at", "due_at", "expires_at", "veto_until", "owner", "presented_at",
+            "first_viewed_at", "decided_at", "not_before", "assigned_to", "claimed_until", "required",
+            "plan", "min_assurance", "votes", "messages", "allowed_decisions", "digest", "shape",
+            "version", "supersedes", "effect_outcome", "effect_at",
         ]  # fmt: skip
 
     def get_provenance(self, review: Review) -> dict[str, Any]:
@@ -73,8 +75,15 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
 
         An empty list: nowhere, so it is the agent's own. Null: a value too short to look for.
         """
-        influence = review.request.get("influence", ())
-        return provenance.to_json(provenance.trace(review.arguments, review.evidence, influence))
+        return provenance.to_json(provenance.of(review))
+
+    def get_sources(self, review: Review) -> dict[str, Any]:
+        """Return whose each value of the arguments is, by JSON Pointer, where the run had read outsiders' text.
+
+        `source`: user, person, directory, record, name, default, text or own. Those with `endorsed` false are why a
+        person is asked.
+        """
+        return provenance.sources_to_json(provenance.of(review))
 
     def get_allowed_decisions(self, review: Review) -> list[str]:
         """Return what the caller may do with the review."""

@@ -26,7 +26,7 @@ WHY = {
 CHANGED = "You have changed the rules of reviews in the last 24 hours, so somebody else must decide it."
 RULES = (
     *("riskthreshold", "riskprofile", "reviewplan", "reviewtier"),
-    *("policy", "policyversion", "policydefault", "guardrailbinding"),
+    *("policy", "policyversion", "policydefault", "guardrailbinding", "trustedsource"),
 )
 SITS_OUT = timedelta(hours=24)
 """How long who changes a rule of reviews decides none that is opened meanwhile."""

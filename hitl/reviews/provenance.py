@@ -1,17 +1,20 @@
-"""Say where in the evidence each value of a call appears. Pure.
+"""Say where each value of a call comes from and where in the evidence it appears. Pure.
 
-It compares words; it does not follow data. A value that appears in a result may have been taken from it or
-not, so the findings say "appears in", never "comes from".
+Where the gate followed the flow of a call, its finding says whose value each is (`Finding.flow`). Beside it, words
+are compared: a value that appears in a result may have been taken from it or not, so those findings say "appears
+in", never "comes from".
 """
 
 import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
+from governance.flow import values
+from governance.flow.types import Argument
 from tenants.kernel.jsonvalues import JsonObject
 
 SHORT = 2
@@ -80,12 +83,43 @@ class Finding:
     pointer: str
     looked_for: bool
     appears_in: tuple[Appearance, ...] = field(default=())
+    flow: Argument | None = None
+    """What the gate found out; None where the run was free of outsiders, or a reviewer changed the value."""
+
+
+class Reviewed(Protocol):
+    """What a review knows of its call."""
+
+    arguments: JsonObject
+    arguments_proposed: JsonObject
+    evidence: JsonObject
+    request: JsonObject
+
+
+def of(review: Reviewed) -> list[Finding]:
+    """Return a finding for each value of the call as it stands; a value that a reviewer changed is theirs."""
+    findings = trace(review.arguments, review.evidence, review.request.get("influence", ()))
+    proposed = dict(values.leaves(review.arguments_proposed))
+    followed = flow_of(review)
+    current = dict(values.leaves(review.arguments))
+    return [
+        replace(found, flow=followed.get(found.pointer))
+        if found.pointer in proposed and proposed[found.pointer] == current[found.pointer]
+        else found
+        for found in findings
+    ]
+
+
+def flow_of(review: Reviewed) -> dict[str, Argument]:
+    """Return what the gate found out about each proposed value, by JSON Pointer."""
+    known = review.request.get("flow") or {}
+    return {one["pointer"]: Argument.from_json(one) for one in known.get("arguments", ())}
 
 
 def trace(arguments: Mapping[str, Any], evidence: Mapping[str, Any], influence: Any = ()) -> list[Finding]:
     """Return a finding for each value in the arguments; `influence` names tools whose output is not trusted."""
     sources = [_Prepared(text) for text in texts(evidence, influence)]
-    return [_finding(pointer, value, sources) for pointer, value in leaves(dict(arguments))]
+    return [_finding(pointer, value, sources) for pointer, value in values.leaves(dict(arguments))]
 
 
 def to_json(findings: list[Finding]) -> JsonObject:
@@ -94,6 +128,11 @@ def to_json(findings: list[Finding]) -> JsonObject:
         found.pointer: [one.to_json() for one in found.appears_in] if found.looked_for else None
         for found in findings
     }
+
+
+def sources_to_json(findings: list[Finding]) -> JsonObject:
+    """Return for the API where each value comes from, by JSON Pointer, as far as the gate followed it."""
+    return {found.pointer: found.flow.to_json() for found in findings if found.flow is not None}
 
 
 def texts(evidence: Mapping[str, Any], influence: Any = ()) -> Iterator[Text]:
@@ -111,19 +150,6 @@ def texts(evidence: Mapping[str, Any], influence: Any = ()) -> Iterator[Text]:
                 yield Text(source=Source.RESULT, step=number, name=name, text=text, trusted=trusted)
             case "person":
                 yield Text(source=Source.PERSON, step=number, name=name, text=text)
-
-
-def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    """Return each value that is neither object nor list, with its JSON Pointer; empty ones of those too."""
-    match value:
-        case dict() if value:
-            for name, member in value.items():
-                yield from leaves(member, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
-        case list() if value:
-            for number, member in enumerate(value):
-                yield from leaves(member, f"{pointer}/{number}")
-        case _ if pointer:
-            yield pointer, value
 
 
 class _Prepared:

@@ -16,6 +16,7 @@ from agents.tools.models import ToolServer
 from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.keys.models import ApiKey
+from governance.flow.models import TrustedSource
 from governance.policies.models import Policy, RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
@@ -158,6 +159,11 @@ ACCESS: dict[str, frozenset[str]] = {
     "PATCH governance/policies/{pk}": frozenset({"alice"}),
     "POST governance/policies/{pk}/simulate": frozenset({"alice", "bob", "audrey"}),
     "POST governance/policies/{pk}/activate": frozenset({"alice", "bob"}),
+    "GET governance/trusted-sources": frozenset({"alice"}),
+    "GET governance/trusted-sources/{pk}": frozenset({"alice"}),
+    "POST governance/trusted-sources": frozenset({"alice"}),
+    "PATCH governance/trusted-sources/{pk}": frozenset({"alice"}),
+    "DELETE governance/trusted-sources/{pk}": frozenset({"alice"}),
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -229,6 +235,8 @@ BODIES: dict[str, Any] = {
     "PATCH governance/policies/{pk}": {"name": "Renamed"},
     "PATCH governance/policy-default": {"read_only_may": False},
     "POST governance/policies/{pk}/simulate": {"days": 7},
+    "POST governance/trusted-sources": {"tool": "contacts", "reason": "ours"},
+    "PATCH governance/trusted-sources/{pk}": {"reason": "ours"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -273,6 +281,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
     ids["governance/thresholds"] = rule.pk
     ids["governance/policies"] = Policy.objects.get(slug="baseline-risk-tiers").pk
+    ids["governance/trusted-sources"] = TrustedSource.objects.create(tool="x", author=alice).pk
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)

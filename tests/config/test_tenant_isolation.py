@@ -23,6 +23,7 @@ from governance import gate
 from governance.access.keys.operations import create_key
 from governance.access.models import Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent
+from governance.flow.models import TrustedSource
 from governance.policies.models import PolicyDecision, RiskThreshold
 from hitl.desk.models import SavedView
 from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
@@ -77,6 +78,7 @@ MODEL_OF_API = {
     "hitl/tiers": "reviewtier",
     "governance/thresholds": "riskthreshold",
     "governance/policies": "policy",
+    "governance/trusted-sources": "trustedsource",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -91,6 +93,7 @@ BODIES = {
     "reviewtier-detail": {"veto_window_s": 0},
     "riskthreshold-detail": {"enabled": False},
     "policy-detail": {"name": "x"},
+    "trustedsource-detail": {"reason": "ours"},
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
@@ -166,6 +169,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "riskthreshold": str(threshold.pk),
         "flag": str(flag.pk),
         "policy": str(rules.in_force("deny", slug="only-at-acme", match={"tools": ["x"]}).pk),
+        "trustedsource": str(TrustedSource.objects.create(tool="only-at-acme", author=alice).pk),
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),
