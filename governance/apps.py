@@ -64,8 +64,11 @@ def _people() -> None:
     auditlog.register(ApiKey, exclude_fields=["digest", "last_used_at"])
     scopes.offer(
         audit_read=["governance.view_auditevent", "governance.view_policydecision"],
-        access_read=["governance.view_user", "governance.view_role", "governance.check_permission"],
-        access_write=["governance.view_user", "governance.view_role", "governance.change_user"],
+        access_read=["governance.view_user", "governance.view_role"],
+        access_write=[
+            *("governance.view_user", "governance.view_role"),
+            *("governance.change_user", "governance.check_permission"),
+        ],
         thresholds_read=["governance.view_riskthreshold"],
         thresholds_write=[f"governance.{verb}_riskthreshold" for verb in ("view", "add", "change", "delete")],
     )

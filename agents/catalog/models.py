@@ -34,7 +34,7 @@ class Agent(Identified):
         ordering = ["name"]
         permissions = [
             ("execute_agent", "Can start runs of the agent"),
-            ("admin_agent", "Can do everything with the agent, and say who else may"),
+            ("admin_agent", "Can administer the agent and say who else may"),
         ]
 
     def __str__(self) -> str:

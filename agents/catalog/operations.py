@@ -40,8 +40,8 @@ def create_agent(
     """Create an agent with an identity of its own that may use exactly `tools` (default: none).
 
     Raises UnknownMember for the blueprint, NameTaken, InvalidInput naming unknown tools or settings,
-    QuotaExceeded when the tier allows no more agents,
-    PermissionMissing for a level above the owner's clearance.
+    QuotaExceeded when the tier allows no more agents, PermissionMissing for a level above the owner's
+    clearance and for a tool that they may not use.
     """
     clearances.check_change(by=owner, before=SecurityLevel.INTERNAL, after=security_level)
     settings = registry.validate_config(blueprint, config or {})
@@ -59,7 +59,9 @@ def create_agent(
         principal=principal,
         security_level=security_level,
     )
-    set_tools(agent=agent, names=tools or ())
+    tools = set(tools or ())
+    _check_gives(owner, Tool.objects.filter(name__in=tools))
+    set_tools(agent=agent, names=tools)
     return agent
 
 

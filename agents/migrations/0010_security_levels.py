@@ -13,11 +13,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='agent',
-            options={'ordering': ['name'], 'permissions': [('execute_agent', 'Can start runs of the agent'), ('admin_agent', 'Can do everything with the agent, and say who else may')]},
+            options={'ordering': ['name'], 'permissions': [('execute_agent', 'Can start runs of the agent'), ('admin_agent', 'Can administer the agent and say who else may')]},
         ),
         migrations.AlterModelOptions(
             name='tool',
-            options={'ordering': ['name'], 'permissions': [('execute_tool', 'Can use the tool through agents'), ('admin_tool', 'Can do everything with the tool, and say who else may')]},
+            options={'ordering': ['name'], 'permissions': [('execute_tool', 'Can use the tool through agents'), ('admin_tool', 'Can administer the tool and say who else may')]},
         ),
         migrations.AddField(
             model_name='agent',

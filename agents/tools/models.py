@@ -140,7 +140,7 @@ class Tool(models.Model):
         ordering = ["name"]
         permissions = [
             ("execute_tool", "Can use the tool through agents"),
-            ("admin_tool", "Can do everything with the tool, and say who else may"),
+            ("admin_tool", "Can administer the tool and say who else may"),
         ]
 
     def __str__(self) -> str:

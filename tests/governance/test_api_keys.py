@@ -140,6 +140,14 @@ class TestUse:
         assert call(key, "governance/permissions/check", check).status_code == 403
         assert call(key, "auth/logout", {}).status_code == 403
 
+    def test_changes_only_what_a_scope_that_writes_is_for(
+        self, oscar: Any, agent: Any, key_of: Any, call: Call
+    ) -> None:
+        started = call(key_of(oscar, "runs:write"), f"agents/{agent.pk}/execute", {"input": {"query": "go"}})
+        path = f"runs/{started.json()['id']}/cancel"
+        assert call(key_of(oscar, "runs:read", "limits:write"), path, {}).status_code == 403
+        assert call(key_of(oscar, "runs:write"), path, {}).status_code == 200
+
     def test_starts_runs_with_the_scope_for_it(self, oscar: Any, agent: Any, key_of: Any, call: Call) -> None:
         made = call(key_of(oscar, "runs:write"), f"agents/{agent.pk}/execute", {"input": {"query": "go"}})
         assert made.status_code == 202

@@ -37,13 +37,14 @@ class ApiKeyAuthentication(BaseAuthentication):
         if key is None or why:
             record("access.key-refused", key, now=now, outcome="refused", body={"why": why})
             raise AuthenticationFailed
-        if request.method not in SAFE_METHODS and not scopes.may_write(key.scopes):
+        counted = key.scopes if request.method in SAFE_METHODS else scopes.that_write(key.scopes)
+        if not counted:
             raise PermissionDenied("This key only reads.")
         if key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY:
             before = Q(last_used_at=None) | Q(last_used_at__lte=now - NOTED_EVERY)
             ApiKey.objects.filter(before, pk=key.pk).update(last_used_at=now)
         user = key.owner
-        user.scoped_to = scopes.permissions_of(key.scopes)
+        user.scoped_to = scopes.permissions_of(counted)
         return user, key
 
     def authenticate_header(self, request: Request) -> str:

@@ -27,9 +27,9 @@ def permissions_of(scopes: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(_permissions.get(scope, ()) for scope in scopes))
 
 
-def may_write(scopes: Iterable[str]) -> bool:
-    """Tell whether any of the scopes lets a key change something."""
-    return any(scope.endswith(":write") for scope in scopes)
+def that_write(scopes: Iterable[str]) -> list[str]:
+    """Return those of the scopes that let a key change something: a change counts no others."""
+    return [scope for scope in scopes if scope.endswith(":write")]
 
 
 def check(scopes: Iterable[str], *, owner: Any) -> list[str]:
