@@ -54,20 +54,17 @@ class GovernanceConfig(AppConfig):
             ],
             viewer=["governance.add_apikey"],  # one's own
         )
-        tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
-        roles.grant(
-            admin=[
-                *tenancy,
-                *(f"tenants.{verb}" for verb in ("add_tenant", "change_tenant", "suspend_tenant")),
-                *(f"tenants.{verb}" for verb in ("add_tier", "change_tier", "add_domain", "change_domain")),
-            ],
-            operator=[*tenancy, "tenants.suspend_tenant"],
-            auditor=tenancy,
-        )
         roles.grant(
             admin=[f"waffle.{verb}_flag" for verb in ("view", "add", "change", "delete")],
             operator=["waffle.view_flag"],
             auditor=["waffle.view_flag"],
+        )
+        look = [f"tenants.view_{name}" for name in ("tenant", "tier", "domain")]
+        change = ("add_tenant", "change_tenant", "add_tier", "change_tier", "add_domain", "change_domain")
+        roles.grant(
+            admin=[f"tenants.{name}" for name in change],
+            operator=[*look, "tenants.suspend_tenant"],
+            auditor=look,
         )
         PARTS.add("thresholds", "governance.policies.thresholds:standing")
         PARTS.add("risk_profile", "governance.policies.profile:standing")

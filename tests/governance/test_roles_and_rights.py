@@ -42,6 +42,7 @@ RIGHTS = {
         *PERSONAL,
     },
     "auditor": {
+        "waffle.view_flag",
         "governance.view_auditevent",
         "governance.view_policydecision",
         "hitl.view_vote",
@@ -61,6 +62,7 @@ RIGHTS = {
         "agents.escalate_run",
     },
     "operator": {
+        "waffle.view_flag",
         "hitl.revoke_grant",
         "hitl.steer_escalation",
         "hitl.view_endpoint",
