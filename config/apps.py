@@ -1,6 +1,13 @@
 """The admin app, with a default site that shows only what belongs to the tenant."""
 
 from django.contrib.admin.apps import AdminConfig
+from waffle.apps import WaffleConfig
+
+
+class FlagsConfig(WaffleConfig):
+    """Feature flags, under their own name in the admin."""
+
+    verbose_name = "Feature flags"
 
 
 class CountersignAdminConfig(AdminConfig):

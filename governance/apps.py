@@ -159,15 +159,14 @@ def _platform() -> None:
 
     from governance.access import roles
 
-    tenancy = [f"tenants.{verb}" for verb in ("view_tenant", "view_tier", "view_domain")]
+    look = [f"tenants.view_{name}" for name in ("tenant", "tier", "domain")]
+    change = ("add_tenant", "change_tenant", "add_tier", "change_tier", "add_domain", "change_domain")
     roles.grant(
         admin=[
-            *tenancy,
-            *(f"tenants.{verb}" for verb in ("add_tenant", "change_tenant", "suspend_tenant")),
-            *(f"tenants.{verb}" for verb in ("add_tier", "change_tier", "add_domain", "change_domain")),
+            *(f"tenants.{name}" for name in change),
             *(f"waffle.{verb}_flag" for verb in ("view", "add", "change", "delete")),
         ],
-        operator=[*tenancy, "tenants.suspend_tenant", "waffle.view_flag"],
-        auditor=[*tenancy, "waffle.view_flag"],
+        operator=[*look, "tenants.suspend_tenant", "waffle.view_flag"],
+        auditor=[*look, "waffle.view_flag"],
     )
     auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])

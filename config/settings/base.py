@@ -27,7 +27,7 @@ _CONTRIB = [
     "guardian",
     "auditlog",
     "knox",
-    "waffle",
+    "config.apps.FlagsConfig",
 ]
 _FACES = [
     "unfold.apps.BasicAppConfig",  # before django_tenants: both ship admin/app_list.html

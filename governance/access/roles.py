@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 
+from tenants.kernel.context import PUBLIC, require_schema
+
 ADMIN, OPERATOR, ANALYST = "admin", "operator", "analyst"
 VIEWER, REVIEWER, AUDITOR = "viewer", "reviewer", "auditor"
 PARENTS: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +28,9 @@ DESCRIPTIONS = {
     AUDITOR: "A viewer who reads the evidence and asks what others may do.",
     ADMIN: "Everything that the other roles may, and the configuration of the tenant.",
 }
+
+PLATFORMS = "tenants."
+"""So begin permissions that exist in every schema and mean something in the platform's alone."""
 
 _granted: dict[str, set[str]] = defaultdict(set)
 
@@ -49,8 +54,13 @@ def own(role: str) -> set[str]:
 
 
 def meaningful() -> set[str]:
-    """Return every permission that some app has given a meaning to."""
-    return set().union(*_granted.values())
+    """Return every permission that some app has given a meaning to in the current schema."""
+    return {name for name in set().union(*_granted.values()) if _means_something(name)}
+
+
+def _means_something(name: str) -> bool:
+    """Tell whether a permission is of use here: those over tenants are the platform's."""
+    return not name.startswith(PLATFORMS) or require_schema() == PUBLIC
 
 
 def described() -> str:
@@ -77,6 +87,8 @@ def sync(**_kwargs: Any) -> None:
         group, _ = Group.objects.get_or_create(name=role)
         fields = {"name": role, "description": DESCRIPTIONS[role], "built_in": True}
         rows[role], _ = Role.objects.update_or_create(group=group, defaults=fields)
-        rows[role].permissions.set([by_name[name] for name in sorted(own(role)) if name in by_name])
+        rows[role].permissions.set(
+            [by_name[name] for name in sorted(own(role)) if name in by_name and _means_something(name)]
+        )
         rows[role].parents.set([rows[parent] for parent in PARENTS[role]])
     sync_groups()

@@ -82,10 +82,13 @@ class NewTenantForm(TenantForm):
         max_length=48,
         required=False,
         widget=TextInput,
-        help_text="A-z, 0-9 and _; made of the name if empty.",
+        help_text="Letters a to z, digits and _; made of the name if empty.",
     )
     domain = forms.CharField(
-        max_length=253, required=False, widget=TextInput, help_text="SCHEMA.PLATFORM_HOST if empty."
+        max_length=253,
+        required=False,
+        widget=TextInput,
+        help_text="The host name; the schema under the platform's own if empty.",
     )
     admin_username = forms.CharField(
         max_length=150,

@@ -113,26 +113,27 @@ def invite(*, tenant: Tenant, username: str, by: Any, now: datetime) -> str:
     return url
 
 
+def awaits_password(person: User) -> bool:
+    """Tell whether somebody new has no password and never came in: who signs in otherwise is given none this way."""
+    return person.last_login is None and not person.has_usable_password()
+
+
 def without_password(*, tenant: Tenant) -> list[str]:
     """Return the people of the tenant who wait for a first password."""
     with tenant_context(tenant):
         people = User.objects.filter(kind=User.Kind.PERSON, is_active=True, last_login=None).order_by("pk")
-        return [
-            person.username
-            for person in people.only("username", "password")
-            if not person.has_usable_password()
-        ]
+        return [person.username for person in people if awaits_password(person)]
 
 
 def invitation(*, tenant: Tenant, username: str) -> str:
-    """Return the address at which a new person sets a first password; empty once they have one.
+    """Return the address at which a new person sets a first password; empty once they have one or came in.
 
     It works once, and for three days (PASSWORD_RESET_TIMEOUT). Who has it can become that person: hand it to them
     alone.
     """
     with tenant_context(tenant):
         person = User.objects.filter(username=username, kind=User.Kind.PERSON, is_active=True).first()
-        if person is None or person.has_usable_password():
+        if person is None or not awaits_password(person):
             return ""
         token = default_token_generator.make_token(person)
     uid = urlsafe_base64_encode(force_bytes(person.pk))

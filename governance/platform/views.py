@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from governance.access.models import User
+from governance.platform.operations import awaits_password
 
 
 @sensitive_post_parameters()
@@ -36,6 +37,6 @@ def _invited(uid: str, token: str) -> User | None:
     except (ValueError, OverflowError):
         return None
     person = User.objects.filter(pk=pk, kind=User.Kind.PERSON, is_active=True).first()
-    if person is None or person.has_usable_password():
+    if person is None or not awaits_password(person):
         return None
     return person if default_token_generator.check_token(person, token) else None

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from waffle.models import Flag as FlagRow
 
 from tenants.flags.registry import FLAGS
-from tenants.kernel.admin import ConfigAdmin, Select, display
+from tenants.kernel.admin import Checkboxes, ConfigAdmin, Select, display
 
 
 class FlagForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -18,6 +18,7 @@ class FlagForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
     class Meta:
         model = FlagRow
         fields = ["name", "everyone", "superusers", "staff", "authenticated", "groups", "users", "note"]
+        widgets = {"groups": Checkboxes}
         help_texts = {
             "everyone": "Yes or no for everybody; then nothing below counts. Unknown asks below.",
             "superusers": "On for those who may do everything.",
@@ -34,7 +35,7 @@ class FlagAdmin(ConfigAdmin):
     form = FlagForm
     list_display = ["name", "on_for", "words", "modified"]
     search_fields = ["name", "note"]
-    filter_horizontal = ["groups", "users"]
+    autocomplete_fields = ["users"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Fix which flag it is once it exists."""

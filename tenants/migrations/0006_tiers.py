@@ -13,7 +13,7 @@ VALUES
   ('FREE', 10, 2, 3, 50, 200000, 1, 60, 100, '[]'),
   ('STARTER', 20, 10, 25, 1000, 5000000, 5, 600, 1024, '["http_tools", "notification_endpoints"]'),
   ('PROFESSIONAL', 30, 100, 250, 20000, 100000000, 25, 3000, 51200,
-   '["http_tools", "notification_endpoints", "mcp_servers", "standing_grants"]'),
+   '["http_tools", "notification_endpoints", "mcp_servers", "custom_roles", "standing_grants"]'),
   ('ENTERPRISE', 40, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '["*"]');
 """
 
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ("concurrent_runs", models.PositiveIntegerField(blank=True, help_text="Runs that workers have at once; the others queue.", null=True)),
                 ("requests_per_minute", models.PositiveIntegerField(blank=True, help_text="To the API.", null=True)),
                 ("storage_mb", models.PositiveIntegerField(blank=True, help_text="Stated; nothing is stored as files yet.", null=True)),
-                ("features", models.JSONField(blank=True, default=list, help_text="A list of: * for all, mcp_servers, http_tools, standing_grants, notification_endpoints.", validators=[tenants.tiers.models.check_features])),
+                ("features", models.JSONField(blank=True, default=list, help_text='A list of the features included; ["*"] for all, those that come later too.', validators=[tenants.tiers.models.check_features])),
             ],
             options={
                 "ordering": ["rank", "slug"],

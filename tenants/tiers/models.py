@@ -42,7 +42,7 @@ class Tier(models.Model):
         default=list,
         blank=True,
         validators=[check_features],
-        help_text=f"A list of: {EVERYTHING} for all, {', '.join(FEATURES)}.",
+        help_text='A list of the features included; ["*"] for all, those that come later too.',
     )
 
     class Meta:

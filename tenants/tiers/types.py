@@ -10,6 +10,7 @@ EVERYTHING = "*"
 FEATURES = {
     "mcp_servers": "MCP servers whose tools agents can use",
     "http_tools": "HTTP endpoints as tools",
+    "custom_roles": "roles of its own beside those that are built in",
     "standing_grants": "standing grants, under which like calls need no further approval",
     "notification_endpoints": "channels, webhooks and addresses that messages go to",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from agents.runs import operations
 from agents.runs.models import Run
@@ -15,7 +16,7 @@ from governance.audit.models import AuditEvent
 from governance.platform import operations as platform
 from hitl.notifications import delivery
 from hitl.notifications import operations as notifications
-from tenants.kernel import tenants
+from tenants.kernel import consumers, tenants
 from tenants.kernel.context import platform_context, schema_tenant, tenant_context
 from tenants.kernel.errors import StaleTransition
 from tenants.kernel.models import uuid7
@@ -207,3 +208,14 @@ class TestConcurrentRuns:
         model.script(calls(("strike", {})), text("Done."))
         assert work(first).status == "succeeded"
         assert seen_inside == [("queued", "tenant:")]
+
+
+class TestSockets:
+    def test_of_a_suspended_tenant_are_nobodys_at_their_next_look(self, acme: Any, alice: Any) -> None:
+        browser = Client(headers={"host": "acme.localhost"})
+        browser.force_login(alice)
+        key = browser.cookies["sessionid"].value
+        assert consumers._of_session("acme.localhost", key) == ("acme", alice.pk)
+        suspend()
+        assert consumers._of_session("acme.localhost", key) is None
+        assert consumers.RECHECK_S <= 30

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -69,14 +70,14 @@ class TestCreate:
         assert body["domains"] == ["initech-ag.localhost"]
         assert (body["limits"]["agents"], body["limits"]["runs_per_day"]) == (10, 1000)
         assert "password" not in str(answer.json())
-        path = body["invitation"]["url"].partition("initech-ag.localhost")[2].partition("/")[2]
+        path = urlsplit(body["invitation"]["url"]).path
         person = Client(headers={"host": "initech-ag.localhost"})
-        assert "Choose a password for milton" in person.get(f"/{path}").content.decode()
-        unlike = person.post(f"/{path}", {"new_password1": "red-stapler-1999", "new_password2": "red"})
+        assert "Choose a password for milton" in person.get(path).content.decode()
+        unlike = person.post(path, {"new_password1": "red-stapler-1999", "new_password2": "red"})
         assert unlike.status_code == 422
         chosen = {"new_password1": "red-stapler-1999", "new_password2": "red-stapler-1999"}
-        assert person.post(f"/{path}", chosen).status_code == 302
-        assert person.post(f"/{path}", chosen).status_code == 404
+        assert person.post(path, chosen).status_code == 302
+        assert person.post(path, chosen).status_code == 404
         login = {"username": "milton", "password": "red-stapler-1999"}
         signed_in = person.post("/api/v1/auth/login", login, content_type="application/json")
         assert signed_in.status_code == 200
@@ -85,9 +86,17 @@ class TestCreate:
 
     def test_gives_an_address_that_is_nothing_at_another_tenant(self, root: APIClient) -> None:
         made = [make(root, name, admin={"username": "milton"}).json() for name in ("Here", "There")]
-        path = "/" + made[0]["invitation"]["url"].partition(".localhost/")[2]
+        path = urlsplit(made[0]["invitation"]["url"]).path
         here, there = (Client(headers={"host": one["domains"][0]}).get(path) for one in made)
         assert (here.status_code, there.status_code) == (200, 404)
+
+    def test_gives_no_address_to_who_came_in_without_a_password(self, root: APIClient) -> None:
+        pk = make(root, "Single sign on", admin={"username": "milton"}).json()["id"]
+        assert root.post(f"{TENANTS}/{pk}/invite", {"username": "milton"}, format="json").status_code == 200
+        assert [actor for _, actor in events("single_sign_on", "tenant.invited")] == ["root"]
+        with tenant_context(schema_tenant("single_sign_on")):
+            User.objects.filter(username="milton").update(last_login=timezone.now())
+        assert root.post(f"{TENANTS}/{pk}/invite", {"username": "milton"}, format="json").status_code == 422
 
     def test_is_on_record_in_both_logs(self, root: APIClient) -> None:
         make(root, "Recorded")

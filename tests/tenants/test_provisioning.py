@@ -261,6 +261,8 @@ class TestTogether:
     def test_the_command_says_what_is_wrong(self, db: None) -> None:
         with pytest.raises(CommandError, match="acme"):
             call_command("tenants", "create", "acme", "--name", "Acme", "--owner", "alice")
+        with pytest.raises(CommandError, match="GOLD"):
+            call_command("tenants", "create", "golden", "--name", "G", "--owner", "alice", "--tier", "GOLD")
 
 
 class TestRuntimeRole:

@@ -13,6 +13,7 @@ from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import Actor, Subject
 from tenants.kernel.errors import InvalidInput, PermissionMissing
+from tenants.tiers.quotas import ensure_feature
 
 
 class RoleCycle(InvalidInput):
@@ -65,7 +66,7 @@ def save_role(
     """Make a role, or change one, with those that inherit from it.
 
     Raises PermissionMissing where it would give what `by` lacks or is built in, RoleCycle naming the circle,
-    InvalidInput for a name that is taken.
+    InvalidInput for a name that is taken, QuotaExceeded for a new one where the tier has none.
     """
     list(Role.objects.select_for_update().order_by("pk"))  # two changes at once could close a circle
     if role is not None and role.built_in:
@@ -79,6 +80,7 @@ def save_role(
         )
     before = set(sources_of(role)) if role is not None else set()
     if role is None:
+        ensure_feature("custom_roles")
         role = Role(group=Group.objects.create(name=name))
     role.name, role.description = name, description
     role.save()

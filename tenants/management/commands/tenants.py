@@ -13,11 +13,12 @@ from tenants.kernel.errors import DomainError
 from tenants.keys.operations import rotate
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.operations import provision
+from tenants.tiers.models import ENTERPRISE
 
 
 class Command(BaseCommand):
     """`tenants list`, `tenants rotate-key SCHEMA`, and
-    `tenants create SCHEMA --name NAME --owner USERNAME [--domain HOST]`."""
+    `tenants create SCHEMA --name NAME --owner USERNAME [--tier TIER] [--domain HOST]`."""
 
     help = "List tenants, create one, or give one a new key for its secrets."
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         create.add_argument(
             "--owner", required=True, help="user name of its first person, who may do everything"
         )
+        create.add_argument("--tier", default=ENTERPRISE, help="default ENTERPRISE: no limits")
         create.add_argument("--domain", help="host name; default SCHEMA.PLATFORM_HOST")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,7 +50,12 @@ class Command(BaseCommand):
             return
         domain = options["domain"] or f"{options['schema']}.{settings.PLATFORM_HOST}"
         try:
-            tenant = provision(schema=options["schema"], name=options["name"], domain=domain)
+            tenant = provision(
+                schema=options["schema"],
+                name=options["name"],
+                domain=domain,
+                tier=options["tier"],
+            )
             password = self._make_owner(tenant, options["owner"])
         except DomainError as error:
             raise CommandError(error.detail) from error
