@@ -1,5 +1,6 @@
 """What is on record about a tool step: its tool, its review, the action as it was permitted."""
 
+from collections import Counter
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -17,6 +18,8 @@ from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
 from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
+
+CALLED = frozenset({Step.Status.SUCCEEDED, Step.Status.FAILED, Step.Status.UNKNOWN})
 
 
 def tool_of(hold: Hold, step: Step) -> Tool | None:
@@ -59,8 +62,18 @@ def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) ->
         delegator=UserRef(id=delegator.pk, name=delegator.username) if delegator else None,
         influence=tuple(sorted(sources)),
         flow=flow,
-        circumstances={"user": {"step_up": hold.run.snapshot.get("step_up", False)}},
+        circumstances={
+            "user": {"step_up": hold.run.snapshot.get("step_up", False)},
+            "run": _so_far(hold, step),
+        },
     )
+
+
+def _so_far(hold: Hold, step: Step) -> dict[str, Any]:
+    """Return what rules may ask about the run: its steps before this one, and its calls of each tool."""
+    before = [one for one in hold.steps if one.pk != step.pk]
+    called = Counter(one.name for one in before if one.kind == Step.Kind.TOOL and one.status in CALLED)
+    return {"steps": len(before), "tool_counts": {step.name: 0, **called}}
 
 
 def claimed(step: Step) -> tuple[PolicyRequest, datetime]:

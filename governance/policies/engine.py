@@ -68,7 +68,10 @@ class Found:
 
 
 def judge(request: PolicyRequest, *, user: Mapping[str, Any], rules: RuleSet, now: datetime) -> Opinion:
-    """Return what the rules say about a call that is proposed; its facts name those that matched."""
+    """Return what the rules say about a call that is proposed.
+
+    Its facts name the rules that matched, and what those in shadow would have said where that differs.
+    """
     known = document.of(request, user=user, now=now, zone=rules.zone)
     found = ask(request, rules.enforced, known, now=now, read_only_may=rules.read_only_may)
     facts: JsonObject = {}
@@ -78,11 +81,12 @@ def judge(request: PolicyRequest, *, user: Mapping[str, Any], rules: RuleSet, no
         facts["errors"] = list(found.errors)
     if rules.rehearsed:
         other = ask(request, rules.rehearsed, known, now=now, read_only_may=rules.read_only_may)
-        facts["shadow"] = {
-            "effect": other.effect.value,
-            "rules": [each.rule.id for each in other.matched],
-            **({"errors": list(other.errors)} if other.errors else {}),
-        }
+        if (other.effect, other.matched) != (found.effect, found.matched):
+            facts["shadow"] = {
+                "effect": other.effect.value,
+                "rules": [each.rule.id for each in other.matched],
+                **({"errors": list(other.errors)} if other.errors else {}),
+            }
     return replace(opinion_of(request, found), facts=facts)
 
 

@@ -1,4 +1,4 @@
-// The page of a rule: the sentence follows what is typed, and rows come and go without a new page. It works without this.
+// The page of a rule: the sentence follows what is typed, and rows come and go without a new page. The page works without this file.
 
 const TYPING_MS = 500;
 const body = () => document.getElementById("rule-body");
