@@ -22,11 +22,14 @@ class Probe:
     target_says: Callable[[], Happened] = staticmethod(lambda: Happened.UNKNOWN)
     asked: list[tuple[str, str]] = []
     would: Callable[[], Any] = staticmethod(lambda: "It would do nothing.")
+    words: Any = ""
+    heard: list[str] = []
 
     @classmethod
     def reset(cls) -> None:
         """Forget everything."""
         cls.entered, cls.asked, cls.during, cls.each_time = [], [], None, None
+        cls.words, cls.heard = "", []
         cls.target_says = staticmethod(lambda: Happened.UNKNOWN)
         cls.would = staticmethod(lambda: "It would do nothing.")
 
@@ -162,6 +165,13 @@ def nudge(context: ToolContext) -> dict[str, str]:
     return Probe.enter("nudge", context)
 
 
+@tool(risk=Risk.LOW, effect=EffectClass.IDEMPOTENT, output_trusted=True)
+def speak(context: ToolContext, words: str) -> dict[str, Any]:
+    """Hear words, and say those that the test wrote down."""
+    Probe.heard.append(words)
+    return {**Probe.enter("speak", context), "said": Probe.words}
+
+
 PROBES = {
     function.__name__: function
     for function in (
@@ -179,6 +189,7 @@ PROBES = {
         spare,
         own_record,
         nudge,
+        speak,
     )
 }
 LENT = frozenset(PROBES) - {"spare"} | {"ask_person"}
