@@ -28,6 +28,7 @@ from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewQueue, Schedule
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
+from tests.governance.guarded import guardrails
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
 from tests.hitl import outbox
@@ -136,6 +137,17 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST governance/thresholds": frozenset({"alice"}),
     "PATCH governance/thresholds/{pk}": frozenset({"alice"}),
     "DELETE governance/thresholds/{pk}": frozenset({"alice"}),
+    "GET governance/guardrails": frozenset({"alice", "audrey"}),
+    "GET governance/guardrails/{pk}": frozenset({"alice", "audrey"}),
+    "POST governance/guardrails": frozenset({"alice"}),
+    "PATCH governance/guardrails/{pk}": frozenset({"alice"}),
+    "DELETE governance/guardrails/{pk}": frozenset({"alice"}),
+    "POST governance/guardrails/{pk}/try": frozenset({"alice", "audrey"}),
+    "GET governance/findings": frozenset({"alice", "audrey"}),
+    "GET governance/findings/{pk}": frozenset({"alice", "audrey"}),
+    "GET governance/redacted": frozenset({"alice", "audrey"}),
+    "GET governance/redacted/{pk}": frozenset({"alice", "audrey"}),
+    "POST governance/redacted/{pk}/reveal": frozenset({"alice"}),
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -194,6 +206,10 @@ BODIES: dict[str, Any] = {
         "risk": "critical",
     },
     "PATCH governance/thresholds/{pk}": {"enabled": False},
+    "POST governance/guardrails": {"name": "Cards", "stage": "output", "check": "pii", "action": "redact"},
+    "PATCH governance/guardrails/{pk}": {"enabled": False},
+    "POST governance/guardrails/{pk}/try": {"text": "hello"},
+    "POST governance/redacted/{pk}/reveal": {"reason": "The bank asks", "password": "demo"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -237,6 +253,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     alice = person("alice")
     rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
     ids["governance/thresholds"] = rule.pk
+    ids |= guardrails()
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)

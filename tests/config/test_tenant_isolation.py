@@ -34,6 +34,7 @@ from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
+from tests.governance.guarded import guardrails
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
 from tests.hitl import outbox
@@ -67,6 +68,9 @@ MODEL_OF_API = {
     "hitl/plans": "reviewplan",
     "hitl/tiers": "reviewtier",
     "governance/thresholds": "riskthreshold",
+    "governance/guardrails": "guardrailbinding",
+    "governance/findings": "guardrailfinding",
+    "governance/redacted": "redactedvalue",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -80,6 +84,9 @@ BODIES = {
     "reviewplan-detail": {"enabled": False},
     "reviewtier-detail": {"veto_window_s": 0},
     "riskthreshold-detail": {"enabled": False},
+    "guardrailbinding-detail": {"enabled": False},
+    "guardrailbinding-try-out": {"text": "hello"},
+    "redactedvalue-reveal": {"reason": "why not", "password": "demo"},
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
@@ -147,6 +154,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "reviewplan": str(plan.pk),
         "reviewtier": str(ReviewTier.objects.create(risk="medium").pk),
         "riskthreshold": str(threshold.pk),
+        **{MODEL_OF_API[route]: str(pk) for route, pk in guardrails().items()},
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),
@@ -290,6 +298,9 @@ class TestLists:
             "hitl/plans",
             "hitl/tiers",
             "governance/thresholds",
+            "governance/guardrails",
+            "governance/findings",
+            "governance/redacted",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:

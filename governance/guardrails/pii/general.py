@@ -71,7 +71,7 @@ RECOGNISERS = (
     Recogniser("IP_ADDRESS", r"(?:^|[^\w:.])((?:[0-9a-fA-F]{0,4}:){2,8}(?:(?:\d{1,3}\.){1,3}\d{1,3}|[0-9a-fA-F]{1,4})?(?:/\d{1,3}\b)?)(?:$|[^\w:.]|\.(?:\s|$))", 0.6, exact=address, digits=False),
     Recogniser("IP_ADDRESS", r"(?:^|[^\w:.])((?:[0-9a-fA-F]{0,4}:){2,8}[0-9a-fA-F]{0,4})/", 0.5, exact=address, digits=False),
     Recogniser("MAC_ADDRESS", r"(?i)\b(?:[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5}|(?:-[0-9a-f]{2}){5})|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})\b", 0.7, context="mac|hardware|ethernet|wifi", digits=False),
-    Recogniser("PHONE_NUMBER", r"(?:^|[^\d ] ?)((?:\+\d{1,3}|00\d{1,3})[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ .()-]{0,2}\d){5,13}(?:\s?(?:x|ext\.?)\s?\d{1,6})?\b", 0.6, valid=telephone, context=TELEPHONE),
+    Recogniser("PHONE_NUMBER", r"(?:^|[^\d ] ?)((?:\+\d{1,3}|00\d{1,3})[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ .()-]{0,2}\d){5,13}(?:\s?(?:x|ext\.?)\s?\d{1,6})?)\b", 0.6, valid=telephone, context=TELEPHONE),
     Recogniser("PHONE_NUMBER", r"(?:\(\d{2,5}\)|\b\d{3})[ .-]\d{3}[ .-]\d{4}(?:\s?(?:x|ext\.?)\s?\d{1,6})?\b", 0.55, valid=telephone, context=TELEPHONE),
     Recogniser("PHONE_NUMBER", r"(?:\(0\d{1,4}\)|\b0\d{1,4})(?:[ ./-]\d{2,8}){1,5}(?:\s?x\d{1,6})?\b", 0.4, valid=telephone, context=TELEPHONE),
     Recogniser("PHONE_NUMBER", r"(?:\(\d{2,5}\)|\b\d{2,4})(?:[ .-]\d{2,4}){1,4}\b", 0.2, valid=telephone, context=TELEPHONE),
