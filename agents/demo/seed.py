@@ -20,6 +20,7 @@ from agents.runs.models import Run
 from governance.access import roles
 from governance.access.models import User
 from governance.audit.operations import seal_all
+from governance.guardrails.models import GuardrailBinding
 from governance.policies.models import RiskThreshold
 from governance.types import Risk
 from tenants.kernel.context import platform_context, tenant_context
@@ -196,6 +197,16 @@ def _seed_tenant(scenario: Scenario) -> None:
                 "author": people["alice"],
             },
         )
+    GuardrailBinding.objects.get_or_create(
+        name="Card and account numbers in answers",
+        defaults={
+            "stage": "output",
+            "check_name": "pii",
+            "action": "redact",
+            "config": {"labels": ["CREDIT_CARD", "IBAN_CODE"]},
+            "author": people["alice"],
+        },
+    )
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         create_agent(
