@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
@@ -19,7 +20,7 @@ MAX_TRIED = 256 * 1024
 class GuardrailBindingSerializer(serializers.ModelSerializer[GuardrailBinding]):
     """A check at one place, and what a finding leads to."""
 
-    check = serializers.CharField(source="check_name", max_length=40)  # type: ignore[assignment]
+    check = serializers.CharField(source="check_name", max_length=40)
     author = serializers.CharField(source="author.username", read_only=True, default=None)
 
     class Meta:
@@ -36,7 +37,13 @@ class GuardrailBindingSerializer(serializers.ModelSerializer[GuardrailBinding]):
             for field in GuardrailBinding._meta.concrete_fields
             if isinstance(self.instance, GuardrailBinding)
         }
-        GuardrailBinding(**{**kept, **attrs}).clean()
+        try:
+            GuardrailBinding(**{**kept, **attrs}).clean()
+        except ValidationError as error:
+            problems = {
+                "check" if at == "check_name" else at: said for at, said in error.message_dict.items()
+            }
+            raise serializers.ValidationError(problems) from error
         return attrs
 
 
@@ -101,7 +108,7 @@ class GuardrailFindingSerializer(serializers.ModelSerializer[GuardrailFinding]):
 
     run = serializers.UUIDField(source="run_id")
     step = serializers.UUIDField(source="step_id", default=None)
-    check = serializers.CharField(source="check_name")  # type: ignore[assignment]
+    check = serializers.CharField(source="check_name")
 
     class Meta:
         model = GuardrailFinding
@@ -126,7 +133,7 @@ class RedactedValueSerializer(serializers.ModelSerializer[RedactedValue]):
     """That something was taken out; what it was takes `reveal`."""
 
     run = serializers.UUIDField(source="run_id")
-    check = serializers.CharField(source="check_name")  # type: ignore[assignment]
+    check = serializers.CharField(source="check_name")
 
     class Meta:
         model = RedactedValue
@@ -165,7 +172,10 @@ class RedactedValueViewSet(
         data.is_valid(raise_exception=True)
         value = self.get_object()
         original = operations.reveal(
-            value_id=value.pk, by=request.user, now=timezone.now(), **data.validated_data
+            value_id=value.pk,
+            by=request.user,  # type: ignore[arg-type]  # who may reveal is signed in
+            now=timezone.now(),
+            **data.validated_data,
         )
         response = Response({"token": value.token, "value": original})
         response["Cache-Control"] = "no-store"
