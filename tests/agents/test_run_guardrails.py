@@ -263,7 +263,10 @@ class TestAnswer:
 
     def test_that_is_logged_is_given(self, bind: Bind, model: FakeModel, start: Start, work: Work) -> None:
         bind("output", "log")
-        assert self.go(model, start, work).output["answer"] == f"Your card is {CARD}."
+        model.script(text("Write to jane.doe@example.org."))
+        run = work(start("go"))
+        assert run.output["answer"] == "Write to jane.doe@example.org."
+        assert findings(run) == [("output", "EMAIL_ADDRESS", "log")]
 
 
 class TestRedaction:

@@ -44,6 +44,7 @@ RIGHTS = {
     "auditor": {
         "governance.view_auditevent",
         "governance.view_policydecision",
+        *(f"governance.view_{part}" for part in ("guardrailbinding", "guardrailfinding", "redactedvalue")),
         "hitl.view_vote",
         "hitl.view_analytics",
         "hitl.view_endpoint",
