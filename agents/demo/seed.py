@@ -23,6 +23,7 @@ from governance.access import roles
 from governance.access.custom_roles.operations import save_role
 from governance.access.models import Role, User
 from governance.audit.operations import seal_all
+from governance.guardrails.models import GuardrailBinding
 from governance.policies.models import RiskThreshold
 from governance.policies.publishing import add_pack
 from governance.types import Risk, SecurityLevel
@@ -226,6 +227,16 @@ def _seed_tenant(scenario: Scenario) -> None:
             },
         )
     add_pack(slug=scenario.pack, by=people["alice"], now=timezone.now())
+    GuardrailBinding.objects.get_or_create(
+        name="Card and account numbers in answers",
+        defaults={
+            "stage": "output",
+            "check_name": "pii",
+            "action": "redact",
+            "config": {"labels": ["CREDIT_CARD", "IBAN_CODE"]},
+            "author": people["alice"],
+        },
+    )
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         Tool.objects.filter(name__in=scenario.confidential).update(security_level=SecurityLevel.CONFIDENTIAL)

@@ -108,7 +108,7 @@ def finish(hold: Hold, output: dict[str, Any]) -> None:
     )
     match seen.action:
         case Action.BLOCK:
-            hold.fail("output-blocked", f"The answer holds what may not pass: {seen.words(Action.BLOCK)}.")
+            hold.give_up("output-blocked", f"The answer holds what may not pass: {seen.words(Action.BLOCK)}.")
         case Action.REQUIRE_APPROVAL:
             handoffs.ask(hold, why=f"The answer was held back: {seen.words(Action.REQUIRE_APPROVAL)}.")
         case _:

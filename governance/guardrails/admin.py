@@ -79,7 +79,7 @@ class GuardrailBindingAdmin(ConfigAdmin):
         binding = self.get_object(request, object_id)
         if binding is None:
             raise Http404
-        text = request.POST.get("text", "")[:MAX_TRIED]
+        text = request.POST.get("text", "").replace("\r\n", "\n")[:MAX_TRIED]
         context = {
             **self.admin_site.each_context(request),
             "title": f"Try {binding.name}",

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
@@ -37,7 +38,13 @@ class GuardrailBindingSerializer(serializers.ModelSerializer[GuardrailBinding]):
             for field in GuardrailBinding._meta.concrete_fields
             if isinstance(self.instance, GuardrailBinding)
         }
-        GuardrailBinding(**{**kept, **attrs}).clean()
+        try:
+            GuardrailBinding(**{**kept, **attrs}).clean()
+        except ValidationError as error:
+            problems = {
+                "check" if at == "check_name" else at: said for at, said in error.message_dict.items()
+            }
+            raise serializers.ValidationError(problems) from error
         return attrs
 
 

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('tool', models.CharField(default='*', help_text='A name, or a pattern such as web_*.', max_length=120)),
                 ('agent', models.CharField(default='*', help_text='A name, or a pattern such as Support*.', max_length=120)),
                 ('config', models.JSONField(blank=True, default=dict, help_text='Settings of the check; {} for its own.')),
-                ('restore_for_tools', models.BooleanField(default=False, help_text='Tools get what was taken out when an agent passes its token to them.')),
+                ('restore_for_tools', models.BooleanField(default=False, help_text='For arguments that are taken out: these tools get the originals, people and models the tokens.')),
                 ('marks_untrusted', models.BooleanField(default=False, help_text='A finding makes the run untrusted: what it does next asks a person sooner.')),
                 ('enabled', models.BooleanField(default=True)),
                 ('author', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),

@@ -24,12 +24,15 @@ class Probe:
     would: Callable[[], Any] = staticmethod(lambda: "It would do nothing.")
     mail: Any = {"body": "Hello"}
     passed_on: list[Any] = []
+    words: Any = ""
+    heard: list[str] = []
 
     @classmethod
     def reset(cls) -> None:
         """Forget everything."""
         cls.entered, cls.asked, cls.during, cls.each_time = [], [], None, None
         cls.mail, cls.passed_on = {"body": "Hello"}, []
+        cls.words, cls.heard = "", []
         cls.target_says = staticmethod(lambda: Happened.UNKNOWN)
         cls.would = staticmethod(lambda: "It would do nothing.")
 
@@ -186,6 +189,13 @@ def repeat(context: ToolContext, value: Any) -> dict[str, Any]:
     return {"said": value}
 
 
+@tool(risk=Risk.LOW, effect=EffectClass.IDEMPOTENT, output_trusted=True)
+def speak(context: ToolContext, words: str) -> dict[str, Any]:
+    """Hear words, and say those that the test wrote down."""
+    Probe.heard.append(words)
+    return {**Probe.enter("speak", context), "said": Probe.words}
+
+
 PROBES = {
     function.__name__: function
     for function in (
@@ -206,6 +216,7 @@ PROBES = {
         inbox,
         pass_on,
         repeat,
+        speak,
     )
 }
 LENT = frozenset(PROBES) - {"spare"} | {"ask_person", "extract"}

@@ -31,6 +31,7 @@ from hitl.routing.models import ReviewQueue, Schedule
 from tenants.kernel.models import uuid7
 from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
+from tests.governance.guarded import guardrails
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
 from tests.hitl import outbox
@@ -164,6 +165,17 @@ ACCESS: dict[str, frozenset[str]] = {
     "POST governance/trusted-sources": frozenset({"alice"}),
     "PATCH governance/trusted-sources/{pk}": frozenset({"alice"}),
     "DELETE governance/trusted-sources/{pk}": frozenset({"alice"}),
+    "GET governance/guardrails": frozenset({"alice", "audrey"}),
+    "GET governance/guardrails/{pk}": frozenset({"alice", "audrey"}),
+    "POST governance/guardrails": frozenset({"alice"}),
+    "PATCH governance/guardrails/{pk}": frozenset({"alice"}),
+    "DELETE governance/guardrails/{pk}": frozenset({"alice"}),
+    "POST governance/guardrails/{pk}/try": frozenset({"alice", "audrey"}),
+    "GET governance/findings": frozenset({"alice", "audrey"}),
+    "GET governance/findings/{pk}": frozenset({"alice", "audrey"}),
+    "GET governance/redacted": frozenset({"alice", "audrey"}),
+    "GET governance/redacted/{pk}": frozenset({"alice", "audrey"}),
+    "POST governance/redacted/{pk}/reveal": frozenset({"alice"}),
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -237,6 +249,10 @@ BODIES: dict[str, Any] = {
     "POST governance/policies/{pk}/simulate": {"days": 7},
     "POST governance/trusted-sources": {"tool": "contacts", "reason": "ours"},
     "PATCH governance/trusted-sources/{pk}": {"reason": "ours"},
+    "POST governance/guardrails": {"name": "Cards", "stage": "output", "check": "pii", "action": "redact"},
+    "PATCH governance/guardrails/{pk}": {"enabled": False},
+    "POST governance/guardrails/{pk}/try": {"text": "hello"},
+    "POST governance/redacted/{pk}/reveal": {"reason": "The bank asks", "password": "demo"},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -282,6 +298,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids["governance/thresholds"] = rule.pk
     ids["governance/policies"] = Policy.objects.get(slug="baseline-risk-tiers").pk
     ids["governance/trusted-sources"] = TrustedSource.objects.create(tool="x", author=alice).pk
+    ids |= guardrails()
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)

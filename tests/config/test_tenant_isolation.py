@@ -38,6 +38,7 @@ from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, Schedule
 from tenants.kernel.context import tenant_context
 from tests.config.routes import Route, routes
 from tests.governance import rules
+from tests.governance.guarded import guardrails
 from tests.governance.samples import proposal
 from tests.hitl import escalation_policies as escalation
 from tests.hitl import outbox
@@ -79,6 +80,9 @@ MODEL_OF_API = {
     "governance/thresholds": "riskthreshold",
     "governance/policies": "policy",
     "governance/trusted-sources": "trustedsource",
+    "governance/guardrails": "guardrailbinding",
+    "governance/findings": "guardrailfinding",
+    "governance/redacted": "redactedvalue",
 }
 MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
 BODIES = {
@@ -94,6 +98,9 @@ BODIES = {
     "riskthreshold-detail": {"enabled": False},
     "policy-detail": {"name": "x"},
     "trustedsource-detail": {"reason": "ours"},
+    "guardrailbinding-detail": {"enabled": False},
+    "guardrailbinding-try-out": {"text": "hello"},
+    "redactedvalue-reveal": {"reason": "why not", "password": "demo"},
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
@@ -170,6 +177,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "flag": str(flag.pk),
         "policy": str(rules.in_force("deny", slug="only-at-acme", match={"tools": ["x"]}).pk),
         "trustedsource": str(TrustedSource.objects.create(tool="only-at-acme", author=alice).pk),
+        **{MODEL_OF_API[route]: str(pk) for route, pk in guardrails().items()},
         "auditcheckpoint": "900001",
         "tool": "900002",
         "toolserver": str(server.pk),
@@ -317,6 +325,9 @@ class TestLists:
             "governance/thresholds",
             "governance/roles",
             "auth/keys",
+            "governance/guardrails",
+            "governance/findings",
+            "governance/redacted",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:

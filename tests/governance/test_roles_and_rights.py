@@ -45,6 +45,7 @@ RIGHTS = {
         "waffle.view_flag",
         "governance.view_auditevent",
         "governance.view_policydecision",
+        *(f"governance.view_{part}" for part in ("guardrailbinding", "guardrailfinding", "redactedvalue")),
         "hitl.view_vote",
         "hitl.view_analytics",
         "hitl.view_endpoint",

@@ -21,7 +21,7 @@ PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}[^\s%]{0,12}){4,}")
 ENTITIES = re.compile(r"&(?:#\d{2,7}|#x[0-9a-fA-F]{2,6});")
 ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}){4,}|(?:\\u[0-9a-fA-F]{4}){3,}")
 BRAILLE = re.compile(r"[\u2800-\u28ff]{3,}")
-TAGS = re.compile(r"[\U000e0020-\U000e007e]{2,}")
+TAGS = re.compile(r"(?<![\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007e]{2,}")
 SELECTORS = re.compile(r"[\U000e0100-\U000e01ef]{2,}")
 UNSEEN = re.compile(
     r"[\u200b-\u200f\u2060-\u2064\u180e\u00ad\ufeff]{2,}|(?:\w[\u200b-\u200d\u2060-\u2064\u00ad]){3,}"

@@ -18,6 +18,15 @@ WINDOW, STRIDE = 4000, 3600
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|'){1,23}|[?!]")
 MIN_ORDERS = 20
+DECISIVE = {
+    "override-instructions": 0.8,
+    "hidden-override-instructions": 0.95,
+    "hidden-override": 0.85,
+    "hidden-reveal-prompt": 0.85,
+    "in-tag-characters": 0.8,
+    "in-variation-selectors": 0.7,
+}
+"""Marks that no ordinary text has: whatever else stands beside them, the score is at least this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +78,14 @@ def score(seen: Seen) -> float:
     known = weights()
     total = known.get("bias", 0.0)
     total += sum(known.get(name, 0.0) * value for name, value in seen.features().items())
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+    least = max((DECISIVE.get(name, 0.0) for name in seen.marks), default=0.0)
+    return max(least, 1 / (1 + math.exp(-max(-30.0, min(30.0, total)))))
 
 
 def strongest(seen: Seen) -> tuple[str, tuple[int, int] | None]:
     """Return the mark that weighs most, and where it stands; `words` where none does."""
     known = weights()
-    heavy = max(seen.marks, key=lambda name: known.get(name, 0.0), default="")
-    if not heavy or known.get(heavy, 0.0) <= 0 or heavy == "short":
+    heavy = max(seen.marks, key=lambda name: (DECISIVE.get(name, 0.0), known.get(name, 0.0)), default="")
+    if not heavy or (heavy not in DECISIVE and known.get(heavy, 0.0) <= 0) or heavy == "short":
         return "words", None
     return heavy, seen.marks[heavy]

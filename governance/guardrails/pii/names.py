@@ -59,11 +59,11 @@ LETTERED = frozenset({"PERSON", "ORGANIZATION", "GPE"})
 
 def find(text: str, wanted: frozenset[str]) -> Iterator[Finding]:
     """Yield people, places and organisations of the wanted labels; each place in the text is one of them at most."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for finding in _all(text):
-        if any(finding.start < end and start < finding.end for start, end in taken):
+        if any(taken[finding.start : finding.end]):
             continue
-        taken.append((finding.start, finding.end))
+        taken[finding.start : finding.end] = b"\1" * (finding.end - finding.start)
         if finding.label in wanted:
             yield finding
 
