@@ -141,3 +141,26 @@ class GovernanceConfig(AppConfig):
         METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
         IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
         pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
+        _signin()
+
+
+def _signin() -> None:
+    """Follow sign-ins, and say who configures them."""
+    from auditlog.registry import auditlog
+
+    from governance.access import roles
+    from governance.signin import record
+    from governance.signin.models import IdentityProvider, RoleMapping
+
+    configure = [
+        f"governance.{verb}_{name}"
+        for name in ("identityprovider", "rolemapping")
+        for verb in ("view", "add", "change", "delete")
+    ]
+    roles.grant(
+        admin=[*configure, "axes.view_accessattempt", "axes.delete_accessattempt", "mfa.view_authenticator"],
+        auditor=["axes.view_accessattempt"],
+    )
+    auditlog.register(IdentityProvider, exclude_fields=["ciphertext", "key_version"])
+    auditlog.register(RoleMapping)
+    record.listen()

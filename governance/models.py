@@ -14,6 +14,7 @@ from governance.policies.models import (
     RiskThreshold,
 )
 from governance.rulebook.models import RulebookState
+from governance.signin.models import IdentityProvider, RoleMapping
 
 __all__ = [
     "ApiKey",
@@ -24,6 +25,7 @@ __all__ = [
     "GuardrailFinding",
     "IdempotencyRecord",
     "Policy",
+    "IdentityProvider",
     "PolicyDecision",
     "PolicyDefault",
     "PolicyReplay",
@@ -32,6 +34,7 @@ __all__ = [
     "RiskProfile",
     "RiskThreshold",
     "Role",
+    "RoleMapping",
     "RulebookState",
     "User",
 ]
