@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "governance.audit.configuration.ConfigurationAuditMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "governance.signin.middleware.EnrolmentMiddleware",
+    "axes.middleware.AxesMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -195,10 +196,11 @@ AXES_HANDLER = "governance.signin.lockout.LockOut"
 AXES_CLIENT_IP_CALLABLE = "tenants.kernel.clients.address_of"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware would replace our answers to a lock-out
+AXES_LOCKOUT_CALLABLE = "governance.signin.lockout.keep_answer"
 ACCOUNT_ADAPTER = "governance.signin.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.utils import timezone
 
-from governance.signin import lockout, record
+from governance.signin import lockout
 from governance.signin.enrolment import FACTORS
 from governance.signin.models import IdentityProvider, RoleMapping
 from tenants.kernel.admin import (
@@ -70,8 +70,6 @@ class SecondFactorAdmin(EvidenceAdmin):
         obj.delete()
         if not type(obj).objects.filter(user=user, type__in=FACTORS).exists():
             type(obj).objects.filter(user=user).delete()
-        body = {"type": obj.type, "of": user.username}
-        record.write("auth.factor_removed", "ok", request=request, user=request.user, body=body)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Remove each as if alone."""

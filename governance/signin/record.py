@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
 from django.db import transaction
+from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -49,9 +51,8 @@ def listen() -> None:
     user_logged_in.connect(on_login, dispatch_uid="signin.login")
     account.password_changed.connect(_password_changed, dispatch_uid="signin.password_changed")
     account.password_reset.connect(_password_changed, dispatch_uid="signin.password_reset")
-    mfa.authenticator_added.connect(_factor_added, dispatch_uid="signin.factor_added")
-    mfa.authenticator_removed.connect(_factor_removed, dispatch_uid="signin.factor_removed")
-    mfa.authenticator_reset.connect(_factor_added, dispatch_uid="signin.factor_reset")
+    post_save.connect(_factor_saved, sender=Authenticator, dispatch_uid="signin.factor_saved")
+    post_delete.connect(_factor_removed, sender=Authenticator, dispatch_uid="signin.factor_removed")
     mfa.authentication_failed.connect(_factor_failed, dispatch_uid="signin.factor_failed")
 
 
@@ -82,15 +83,29 @@ def _password_changed(request: Any, user: Any, **_kwargs: Any) -> None:
     write("auth.password_changed", "ok", request=request, user=user)
 
 
-def _factor_added(request: Any, user: Any, authenticator: Authenticator, **_kwargs: Any) -> None:
-    request.session.pop(enrolment.FLAG, None)
-    write("auth.factor_added", "ok", request=request, user=user, body={"type": authenticator.type})
+def _factor_saved(instance: Authenticator, created: bool, **_kwargs: Any) -> None:
+    if not created:
+        return
+    request = context.request
+    if request is not None and enrolment.FLAG in request.session:
+        del request.session[enrolment.FLAG]
+    _factor_changed("auth.factor_added", instance)
 
 
-def _factor_removed(request: Any, user: Any, authenticator: Authenticator, **_kwargs: Any) -> None:
-    if enrolment.must_enrol(user):
+def _factor_removed(instance: Authenticator, **_kwargs: Any) -> None:
+    request = context.request
+    if request is not None and request.user.pk == instance.user_id and enrolment.must_enrol(request.user):
         request.session[enrolment.FLAG] = True
-    write("auth.factor_removed", "ok", request=request, user=user, body={"type": authenticator.type})
+    _factor_changed("auth.factor_removed", instance)
+
+
+def _factor_changed(action: str, factor: Authenticator) -> None:
+    """Record it in the transaction of the change; who did it is the signed-in person, if there is one."""
+    request = context.request
+    by = getattr(request, "user", None)
+    actor = by if by is not None and by.is_authenticated else factor.user
+    body = {"type": factor.type, "of": factor.user.username}
+    write(action, "ok", request=request, user=actor, body=body)
 
 
 def _factor_failed(request: Any, user: Any, authenticator: Authenticator, **_kwargs: Any) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from allauth.account.utils import perform_login
 from allauth.mfa.base import views as mfa
 from allauth.mfa.webauthn.internal.auth import begin_authentication
-from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.saml import views as saml
+from allauth.socialaccount.providers.saml.utils import get_app_or_404
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
@@ -15,6 +15,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from knox.models import AuthToken
 
@@ -109,10 +110,16 @@ def passkey_options(request: HttpRequest) -> HttpResponse:
 @require_POST
 def saml_login(request: HttpRequest, organization_slug: str) -> HttpResponse:
     """Begin a sign-in at a SAML provider."""
-    try:
-        return leave(request, saml.login(request, organization_slug=organization_slug))
-    except SocialApp.DoesNotExist as error:
-        raise Http404 from error
+    return leave(request, saml.login(request, organization_slug=organization_slug))
+
+
+@csrf_exempt
+@require_POST
+def saml_answer(request: HttpRequest, organization_slug: str) -> HttpResponse:
+    """Take the form that a SAML provider posts; it is looked at where the session's cookie arrives too."""
+    get_app_or_404(request, organization_slug)
+    response: HttpResponse = saml.acs(request, organization_slug=organization_slug)
+    return response
 
 
 def not_offered(request: HttpRequest, **_: Any) -> HttpResponse:
