@@ -1,5 +1,6 @@
 """OpenID Connect by allauth, stricter: the issuer is the configured one and every ID token's signature is checked."""
 
+import logging
 from typing import Any
 
 from allauth.socialaccount.internal import jwtkit
@@ -7,14 +8,15 @@ from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from governance.signin.leaving import leave
 from tenants.kernel.errors import DomainError
 
-SYMMETRIC = "HS"
-
+logger = logging.getLogger(__name__)
 
 class ProviderUnusable(DomainError):
     """The identity provider cannot be asked, or does not answer as it must."""
@@ -26,6 +28,12 @@ class ProviderUnusable(DomainError):
 
 class StrictAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # untyped upstream
     """Believe only the configured issuer."""
+
+    def get_provider(self) -> Any:
+        """Return the provider, which goes through this adapter too when a sign-in begins."""
+        provider = super().get_provider()
+        provider.oauth2_adapter_class = StrictAdapter
+        return provider
 
     @property
     def openid_config(self) -> dict[str, Any]:
@@ -48,12 +56,16 @@ class StrictAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # untype
         return claims
 
     def complete_login(self, request: HttpRequest, app: SocialApp, token: Any, **kwargs: Any) -> Any:
-        """Return the login; raise OAuth2Error unless ID token and user info are of one person."""
+        """Return the login; raise OAuth2Error unless ID token and user info are whole and of one person."""
         if not kwargs["response"].get("id_token"):
             raise OAuth2Error("The provider gave no ID token.")
-        login = super().complete_login(request, app, token, **kwargs)
-        said = login.account.extra_data
-        if "userinfo" in said and said["userinfo"].get("sub") != said["id_token"].get("sub"):
+        try:
+            login = super().complete_login(request, app, token, **kwargs)
+            said = login.account.extra_data
+            same = "userinfo" not in said or said["userinfo"]["sub"] == said["id_token"]["sub"]
+        except (KeyError, TypeError, ValueError, AttributeError, ImproperlyConfigured) as error:
+            raise OAuth2Error("The provider's answer lacks what it must say.") from error
+        if not same:
             raise OAuth2Error("ID token and user info name different people.")
         return login
 
@@ -66,7 +78,7 @@ def login(request: HttpRequest, provider_id: str) -> HttpResponse:
     except SocialApp.DoesNotExist as error:
         raise Http404 from error
     except OAuth2Error as error:
-        raise ProviderUnusable(str(error)) from error
+        return _unusable(request, error)
 
 
 @require_GET
@@ -76,4 +88,13 @@ def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
         found: HttpResponse = OAuth2CallbackView.adapter_view(StrictAdapter(request, provider_id))(request)
     except SocialApp.DoesNotExist as error:
         raise Http404 from error
+    except OAuth2Error as error:
+        return _unusable(request, error)
     return found
+
+
+def _unusable(request: HttpRequest, error: OAuth2Error) -> HttpResponse:
+    """Say that it cannot be used; why is for the log, and not for who is not signed in."""
+    logger.warning("Identity provider: %s", error)
+    shown = ProviderUnusable()
+    return render(request, "error.html", {"error": shown}, status=shown.status)

@@ -49,7 +49,7 @@ urlpatterns = [
     path("sso/oidc/<slug:provider_id>/answer/", oidc.callback, name="openid_connect_callback"),
     path("sso/saml/<slug:organization_slug>/", views.saml_login, name="sso-saml"),
     path("sso/saml/<slug:organization_slug>/acs/", views.saml_answer, name="saml_acs"),
-    path("sso/saml/<slug:organization_slug>/finish/", saml.finish_acs, name="saml_finish_acs"),
+    path("sso/saml/<slug:organization_slug>/finish/", views.saml_finish, name="saml_finish_acs"),
     path("sso/saml/<slug:organization_slug>/metadata/", saml.metadata, name="saml_metadata"),
     path("sso/saml/<slug:organization_slug>/logout/", views.not_offered, name="saml_sls"),
 ]

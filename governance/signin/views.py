@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 from knox.models import AuthToken
 
 from governance.signin import record
@@ -119,6 +119,16 @@ def saml_answer(request: HttpRequest, organization_slug: str) -> HttpResponse:
     """Take the form that a SAML provider posts; it is looked at where the session's cookie arrives too."""
     get_app_or_404(request, organization_slug)
     response: HttpResponse = saml.acs(request, organization_slug=organization_slug)
+    return response
+
+
+@require_GET
+def saml_finish(request: HttpRequest, organization_slug: str) -> HttpResponse:
+    """Look at what the provider posted; what is no XML is refused like what is not signed."""
+    try:
+        response: HttpResponse = saml.finish_acs(request, organization_slug=organization_slug)
+    except (SyntaxError, ValueError):  # of the XML parser
+        return render(request, "socialaccount/authentication_error.html", status=401)
     return response
 
 
