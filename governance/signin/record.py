@@ -7,6 +7,7 @@ from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
@@ -18,6 +19,8 @@ from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.signin import enrolment
 from governance.types import SYSTEM, Actor
+
+ROTATION = timedelta(seconds=10)
 
 
 def write(
@@ -73,10 +76,16 @@ def on_login(request: Any, user: User, token: Any = None, **_kwargs: Any) -> Non
 
 @transaction.atomic
 def rotate(request: HttpRequest) -> None:
-    """Give the session a new key, after its person has proved again who they are."""
-    old = request.session.session_key
-    request.session.cycle_key()
-    UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+    """Give the session a new key, after its person has proved again who they are.
+
+    The old key lives for a few seconds more: a live page asks with it until the answer brings the new one,
+    and an answer to a dead key would sign the browser out.
+    """
+    session, old = request.session, request.session.session_key
+    session.get(SESSION_KEY)  # load what the new key takes over
+    session.create()
+    Session.objects.filter(session_key=old).update(expire_date=timezone.now() + ROTATION)
+    UserSession.objects.filter(session_key=old).update(session_key=session.session_key)
 
 
 def _password_changed(request: Any, user: Any, **_kwargs: Any) -> None:
