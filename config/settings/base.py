@@ -166,7 +166,6 @@ AUTH_USER_MODEL = "governance.User"
 AUTHENTICATION_BACKENDS = [
     "governance.signin.backends.LockOutBackend",  # first: who is locked out is not looked at
     "governance.access.backends.PeopleBackend",
-    "governance.signin.backends.DirectoryBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 ANONYMOUS_USER_NAME = None

@@ -3,27 +3,43 @@
 from typing import Any
 
 from axes.backends import AxesStandaloneBackend
-from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from governance.access.backends import PeopleBackend
 from governance.access.models import User
-from governance.signin import directory
+from governance.signin import directory, lockout
 
 
 class LockOutBackend(AxesStandaloneBackend):  # type: ignore[misc]  # untyped upstream
-    """Refuse who is locked out before a password is looked at.
+    """The only way in for a request: refuse who is locked out, then ask the others, and count a failure.
 
-    Without a request there is nobody to lock: such calls come from code, not from a face.
+    It asks them itself so that attempts which run at once are counted while they run. Without a request
+    there is nobody to lock: such calls come from code, not from a face, and go to the next backend.
     """
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        """Return None, which asks the next backend, or stop the whole attempt."""
-        if request is not None:
-            super().authenticate(request, **credentials)
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
+    ) -> User | None:
+        """Return the person; raise PermissionDenied, which ends the attempt."""
+        if request is None:
+            return None
+        super().authenticate(request, username=username, password=password)
+        with lockout.trying(request, username or ""):
+            for backend in (PeopleBackend(), DirectoryBackend()):
+                user = backend.authenticate(request, username=username, password=password)
+                if isinstance(user, User):
+                    return user
+            lockout.failed(request, username or "")
+        raise PermissionDenied
+
+    def get_user(self, user_id: Any) -> Any:
+        """Return the person of a session, as long as they may sign in."""
+        return PeopleBackend().get_user(user_id)
 
 
-class DirectoryBackend(ModelBackend):
-    """Sign in people of the tenant's LDAP directories; permissions are the other backends' part."""
+class DirectoryBackend:
+    """Sign in people of the tenant's LDAP directories; LockOutBackend asks it."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **_: Any
@@ -32,24 +48,3 @@ class DirectoryBackend(ModelBackend):
         if request is None or not username or not password:
             return None
         return directory.authenticate(username=username, password=password)
-
-    def get_user(self, user_id: Any) -> User | None:
-        """Return the person of a session, as long as they may sign in."""
-        user = User.objects.filter(pk=user_id).first()
-        return user if user and user.is_active and user.kind == User.Kind.PERSON else None
-
-    def has_perm(self, *_args: Any, **_kwargs: Any) -> bool:
-        """Grant nothing."""
-        return False
-
-    def get_all_permissions(self, *_args: Any, **_kwargs: Any) -> set[str]:
-        """Grant nothing."""
-        return set()
-
-    def has_module_perms(self, *_args: Any, **_kwargs: Any) -> bool:
-        """Grant nothing."""
-        return False
-
-    def with_perm(self, *_args: Any, **_kwargs: Any) -> Any:
-        """Grant nothing."""
-        return User.objects.none()

@@ -4,12 +4,16 @@ Two counts, both per tenant: of a user name from one address, and of an address 
 name that does not exist locks like one that does.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from axes.exceptions import AxesBackendPermissionDenied
 from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
+from django.core.cache import cache
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -18,9 +22,10 @@ from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, Subject
 from tenants.kernel.clients import address_of
 from tenants.kernel.errors import PermissionMissing
-from tenants.kernel.jsonvalues import storable
+from tenants.kernel.jsonvalues import sha256_hex, storable
 
 MAX_NAME = 150
+HELD_S = 60
 LIFT = "axes.delete_accessattempt"
 
 
@@ -68,7 +73,7 @@ class LockOut(AxesDatabaseHandler):  # type: ignore[misc]  # untyped upstream
 
     def user_login_failed(self, sender: Any, credentials: Any, request: Any = None, **kwargs: Any) -> None:
         """Count a failure. One that was refused unseen is not counted: it would prolong the lock for ever."""
-        if request is None or getattr(request, "axes_locked_out", False):
+        if request is None or request.axes_locked_out or getattr(request, "failure_is_counted", False):
             return
         count_failure(name=_name(credentials), address=address_of(request), now=timezone.now())
 
@@ -78,6 +83,33 @@ class LockOut(AxesDatabaseHandler):  # type: ignore[misc]  # untyped upstream
 
     def user_logged_out(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         """Keep no log of sign-outs: the audit log has them."""
+
+
+@contextmanager
+def trying(request: Any, name: str) -> Iterator[None]:
+    """Hold one of the tries that are left while a password is looked at; raise AxesBackendPermissionDenied.
+
+    Many attempts at once would otherwise all be looked at before the first of them has failed.
+    """
+    key = f"signin:{sha256_hex([_cut(name), address_of(request)])}"
+    cache.add(key, 0, HELD_S)
+    at_once = cache.incr(key)
+    try:
+        before = AccessAttempt.objects.filter(username=_cut(name), ip_address=address_of(request))
+        failures = sum(before.values_list("failures_since_start", flat=True))
+        if at_once > max(1, OF_NAME.failures - failures):
+            request.axes_locked_out = True
+            raise AxesBackendPermissionDenied("Too many attempts at once.")
+        yield
+    finally:
+        with suppress(ValueError):  # the hold ran out: there is nothing to give back
+            cache.decr(key)
+
+
+def failed(request: Any, name: str) -> None:
+    """Count a failure while its try is still held."""
+    count_failure(name=_cut(name), address=address_of(request), now=timezone.now())
+    request.failure_is_counted = True
 
 
 def keep_answer(request: Any, response: Any, credentials: Any) -> Any:
@@ -139,4 +171,8 @@ def lift(*, attempt: Any, by: Any, now: datetime) -> None:
 
 
 def _name(credentials: Any) -> str:
-    return str(storable(str((credentials or {}).get("username") or "")))[:MAX_NAME]
+    return _cut(str((credentials or {}).get("username") or ""))
+
+
+def _cut(name: str) -> str:
+    return str(storable(name))[:MAX_NAME]

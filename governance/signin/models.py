@@ -24,6 +24,7 @@ class IdentityProvider(Identified):
 
     kind = models.CharField(max_length=8, choices=Kind.choices)
     slug = models.CharField(
+        "short name",
         max_length=40,
         unique=True,
         validators=[SLUG],
@@ -32,10 +33,12 @@ class IdentityProvider(Identified):
     name = models.CharField(max_length=80, help_text="What the sign-in page calls it.")
     enabled = models.BooleanField(default=False)
     url = models.CharField(
+        "address",
         max_length=500,
         help_text="OpenID Connect: the issuer. SAML: the single sign-on address. LDAP: ldaps://host or ldap://host.",
     )
     client_id = models.CharField(
+        "name of the client",
         max_length=500,
         blank=True,
         help_text="OpenID Connect: the client's id. SAML: the provider's entity id. LDAP: the DN that searches.",
@@ -47,7 +50,10 @@ class IdentityProvider(Identified):
         help_text="PEM. SAML: what signs assertions. LDAP: the authority of the server's certificate.",
     )
     user_dn = models.CharField(
-        max_length=500, blank=True, help_text="LDAP: the DN of a person, with {username}. Empty to search."
+        "DN of a person",
+        max_length=500,
+        blank=True,
+        help_text="LDAP: the DN of a person, with {username}. Empty to search.",
     )
     search_base = models.CharField(max_length=500, blank=True, help_text="LDAP: where people are searched.")
     search_filter = models.CharField(
@@ -64,7 +70,9 @@ class IdentityProvider(Identified):
         help_text="Somebody who is here already signs in as themselves if the provider vouches for their e-mail.",
     )
     creates_people = models.BooleanField(
-        default=False, help_text="Somebody who is not here yet is added, from the domains below alone."
+        "add people",
+        default=False,
+        help_text="Somebody who is not here yet is added, from the domains below alone.",
     )
     domains = models.CharField(
         max_length=500,

@@ -18,6 +18,7 @@ from tenants.kernel.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
+
 class ProviderUnusable(DomainError):
     """The identity provider cannot be asked, or does not answer as it must."""
 

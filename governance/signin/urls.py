@@ -24,7 +24,9 @@ urlpatterns = [
     path("account/app/add/", atomic(totp.activate_totp), name="mfa_activate_totp"),
     path("account/app/remove/", atomic(totp.deactivate_totp), name="mfa_deactivate_totp"),
     path("account/recovery/", recovery.view_recovery_codes, name="mfa_view_recovery_codes"),
-    path("account/recovery/new/", atomic(recovery.generate_recovery_codes), name="mfa_generate_recovery_codes"),
+    path(
+        "account/recovery/new/", atomic(recovery.generate_recovery_codes), name="mfa_generate_recovery_codes"
+    ),
     path("account/recovery/download/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),
     path("account/passkeys/", RedirectView.as_view(pattern_name="mfa_index"), name="mfa_list_webauthn"),
     path("account/passkeys/add/", atomic(webauthn.add_webauthn), name="mfa_add_webauthn"),

@@ -78,7 +78,7 @@ class Provider:
             **self.token,
         }
         algorithm = "RS256" if self.signs_with else "none"
-        token = jwt.encode(claims, self.signs_with, algorithm=algorithm, headers={"kid": "one"})
+        token = jwt.encode(claims, self.signs_with or "", algorithm=algorithm, headers={"kid": "one"})
         return 200, {"access_token": "opaque", "token_type": "Bearer", "id_token": token}
 
 

@@ -17,8 +17,43 @@ from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
 ENTITY = "https://saml.corp.example"
 SSO = "https://saml.corp.example/sso"
 EMAIL = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"
-RESPONSE = """<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_{response}" Version="2.0" IssueInstant="{now}" Destination="{acs}" InResponseTo="{asked}"><saml:Issuer>{entity}</saml:Issuer><samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>{assertion}</samlp:Response>"""
-ASSERTION = """<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_{id}" Version="2.0" IssueInstant="{now}"><saml:Issuer>{entity}</saml:Issuer><saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{uid}</saml:NameID><saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="{end}" Recipient="{acs}" InResponseTo="{asked}"/></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotBefore="{begin}" NotOnOrAfter="{end}"><saml:AudienceRestriction><saml:Audience>{audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="{now}" SessionIndex="_s"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement><saml:AttributeStatement><saml:Attribute Name="{email_name}"><saml:AttributeValue>{email}</saml:AttributeValue></saml:Attribute><saml:Attribute Name="groups"><saml:AttributeValue>{group}</saml:AttributeValue></saml:Attribute></saml:AttributeStatement></saml:Assertion>"""
+RESPONSE = """\
+<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"
+xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_{response}" Version="2.0"
+IssueInstant="{now}" Destination="{acs}" InResponseTo="{asked}">
+<saml:Issuer>{entity}</saml:Issuer>
+<samlp:Status>
+<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/>
+</samlp:Status>{assertion}</samlp:Response>"""
+ASSERTION = """\
+<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_{id}" Version="2.0"
+IssueInstant="{now}">
+<saml:Issuer>{entity}</saml:Issuer>
+<saml:Subject>
+<saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{uid}</saml:NameID>
+<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">
+<saml:SubjectConfirmationData NotOnOrAfter="{end}" Recipient="{acs}" InResponseTo="{asked}"/>
+</saml:SubjectConfirmation>
+</saml:Subject>
+<saml:Conditions NotBefore="{begin}" NotOnOrAfter="{end}">
+<saml:AudienceRestriction>
+<saml:Audience>{audience}</saml:Audience>
+</saml:AudienceRestriction>
+</saml:Conditions>
+<saml:AuthnStatement AuthnInstant="{now}" SessionIndex="_s">
+<saml:AuthnContext>
+<saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef>
+</saml:AuthnContext>
+</saml:AuthnStatement>
+<saml:AttributeStatement>
+<saml:Attribute Name="{email_name}">
+<saml:AttributeValue>{email}</saml:AttributeValue>
+</saml:Attribute>
+<saml:Attribute Name="groups">
+<saml:AttributeValue>{group}</saml:AttributeValue>
+</saml:Attribute>
+</saml:AttributeStatement>
+</saml:Assertion>"""
 
 
 def key_and_certificate() -> tuple[str, str]:
@@ -53,7 +88,7 @@ class Provider:
     def answer(self, url: str, *, signed: bool = True) -> str:
         """Return the SAMLResponse to the request in the address, in base64."""
         request = parse_qs(urlsplit(url).query)["SAMLRequest"][0]
-        root = ElementTree.fromstring(zlib.decompress(base64.b64decode(request), -15))
+        root = ElementTree.fromstring(zlib.decompress(base64.b64decode(request), -15))  # noqa: S314  # ours
         issuer = root.findtext("{urn:oasis:names:tc:SAML:2.0:assertion}Issuer") or ""
         now = datetime.now(UTC)
         stamp = "%Y-%m-%dT%H:%M:%SZ"

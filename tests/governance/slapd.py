@@ -68,7 +68,16 @@ class Server:
 
     def change(self, ldif: str) -> None:
         """Apply changes as the directory's administrator."""
-        command = ["ldapmodify", "-x", "-H", f"ldap://127.0.0.1:{self.port}", "-D", ADMIN, "-w", ADMIN_PASSWORD]
+        command = [
+            "ldapmodify",
+            "-x",
+            "-H",
+            f"ldap://127.0.0.1:{self.port}",
+            "-D",
+            ADMIN,
+            "-w",
+            ADMIN_PASSWORD,
+        ]
         subprocess.run(command, input=ldif.encode(), check=True, capture_output=True)
 
 
@@ -94,8 +103,11 @@ def running() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="slapd-") as name:
         folder = Path(name)
         (folder / "data").mkdir()
-        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
-                "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"]  # fmt: skip
+        make = [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"),
+        ]
         subprocess.run(make, check=True, capture_output=True)
         config = CONFIG.format(folder=folder, base=BASE, admin=ADMIN, password=ADMIN_PASSWORD)
         (folder / "slapd.conf").write_text(config)

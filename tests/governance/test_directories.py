@@ -54,8 +54,8 @@ def sign_in(username: str, password: str) -> tuple[Client, int]:
     return client, client.post("/login/", {"username": username, "password": password}).status_code
 
 
-def ask(row: IdentityProvider, username: str = "nina", password: str = "nina's word") -> Identity | None:
-    return directory.ask(row, username=username, password=password)
+def ask(row: IdentityProvider, username: str = "nina", word: str = "nina's word") -> Identity | None:
+    return directory.ask(row, username=username, password=word)
 
 
 class TestSignIn:
@@ -63,10 +63,16 @@ class TestSignIn:
         client, status = sign_in("nina", "nina's word")
         assert (status, client.get("/account/").status_code) == (302, 200)
         nina = User.objects.get(username="nina")
-        assert (nina.email, nina.last_name, nina.has_usable_password()) == ("nina@corp.example", "Novak", False)
+        assert (nina.email, nina.last_name, nina.has_usable_password()) == (
+            "nina@corp.example",
+            "Novak",
+            False,
+        )
         assert [group.name for group in nina.groups.all()] == ["reviewer"]
 
-    def test_works_over_the_api_and_ends_with_the_account(self, row: IdentityProvider, client_of: Any) -> None:
+    def test_works_over_the_api_and_ends_with_the_account(
+        self, row: IdentityProvider, client_of: Any
+    ) -> None:
         given = {"username": "nina", "password": "nina's word"}
         assert client_of().post("/api/v1/auth/login", given, format="json").status_code == 200
         User.objects.filter(username="nina").update(is_active=False)
@@ -119,7 +125,7 @@ class TestDirectory:
         found = ask(row)
         assert found
         assert found.uid == f"uid=nina,{PEOPLE}"
-        assert ask(row, password="wrong") is None
+        assert ask(row, word="wrong") is None
 
     @pytest.mark.parametrize("username", ["*", "nina)(uid=*", "n*na"])
     def test_takes_no_filter_for_a_name(self, row: IdentityProvider, username: str) -> None:
@@ -132,7 +138,7 @@ class TestDirectory:
             ask(row)
 
     def test_takes_no_empty_password_for_an_anonymous_bind(self, row: IdentityProvider) -> None:
-        assert ask(row, password="") is None
+        assert ask(row, word="") is None
 
     def test_with_a_certificate_nobody_vouches_for_is_unusable(self, row: IdentityProvider) -> None:
         row.certificate = ""

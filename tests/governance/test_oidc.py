@@ -42,7 +42,13 @@ def idp(settings: Any) -> Iterator[Provider]:
 def row(acme: Any, idp: Provider) -> IdentityProvider:
     """Return the tenant's row of the provider: it adds nobody and links nobody yet."""
     provider = IdentityProvider(
-        kind="oidc", slug="corp", name="Corp", enabled=True, url=idp.issuer, client_id=CLIENT, role_claim="groups"
+        kind="oidc",
+        slug="corp",
+        name="Corp",
+        enabled=True,
+        url=idp.issuer,
+        client_id=CLIENT,
+        role_claim="groups",
     )
     provider.seal(SECRET)
     provider.save()
@@ -127,9 +133,7 @@ class TestColleague:
         bob.email = "Nina@corp.example"
         bob.save()
 
-    def test_is_linked_by_email_only_if_the_row_says_so(
-        self, row: IdentityProvider, idp: Provider
-    ) -> None:
+    def test_is_linked_by_email_only_if_the_row_says_so(self, row: IdentityProvider, idp: Provider) -> None:
         assert sign_in(idp)[1].status_code == 403
         allow(row, links_by_email=True)
         assert is_in(sign_in(idp)[0])

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from allauth.mfa.internal.flows import trust  # noqa: F401  # loads the adapter's module
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.core.cache import cache
@@ -20,7 +19,7 @@ Enrol = Callable[..., str]
 
 
 def code(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
 
 def wrong(secret: str) -> str:
@@ -38,7 +37,7 @@ def enrolled(acme: Any) -> Enrol:
     """Return a function that gives somebody an authenticator app; it returns the secret."""
 
     def make(user: Any) -> str:
-        secret = generate_totp_secret()
+        secret = str(generate_totp_secret())
         TOTP.activate(user, secret)
         return secret
 
@@ -71,7 +70,9 @@ class TestEnrolment:
         again = client.get("/account/recovery/").content.decode()
         assert not re.findall(r"<li><code>\d{8}</code>", again)
         assert Authenticator.objects.filter(user=bob).count() == 2
-        assert set(AuditEvent.objects.filter(action="auth.factor_added").values_list("body__type", flat=True)) == {
+        assert set(
+            AuditEvent.objects.filter(action="auth.factor_added").values_list("body__type", flat=True)
+        ) == {
             "totp",
             "recovery_codes",
         }
@@ -100,7 +101,9 @@ class TestEnrolment:
         settings.REQUIRE_MFA_ROLES = ["admin"]
         answer = client_of().post(LOGIN, {"username": "alice", "password": "demo"}, format="json")
         assert (answer.status_code, answer.json()["code"]) == (403, "mfa-enrolment-required")
-        assert client_of().post(LOGIN, {"username": "bob", "password": "demo"}, format="json").status_code == 200
+        assert (
+            client_of().post(LOGIN, {"username": "bob", "password": "demo"}, format="json").status_code == 200
+        )
 
 
 class TestPage:
@@ -177,8 +180,14 @@ class TestReset:
     ) -> None:
         bob.email = "bob@acme.example"
         bob.save()
-        answers = [browser().post("/password/", {"email": email}) for email in ("bob@acme.example", "x@y.example")]
+        answers = [
+            browser().post("/password/", {"email": email}) for email in ("bob@acme.example", "x@y.example")
+        ]
         assert {(answer.status_code, answer["Location"]) for answer in answers} == {(302, "/password/sent/")}
+
+    def test_is_asked_for_three_times_an_hour_for_one_address(self, acme: Any) -> None:
+        answers = [browser().post("/password/", {"email": "x@y.example"}).status_code for _ in range(4)]
+        assert answers == [302, 302, 302, 429]
 
     def test_mails_a_link_that_works_once_and_does_not_sign_in(
         self, bob: Any, mailoutbox: list[Any], settings: Any
