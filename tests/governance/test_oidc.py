@@ -238,7 +238,7 @@ class TestRow:
     def test_keeps_the_secret_sealed_and_nothing_of_the_provider_in_the_clear(
         self, row: IdentityProvider, idp: Provider
     ) -> None:
-        stored = IdentityProvider.objects.get()
+        stored = IdentityProvider.objects.get(slug="corp")
         assert SECRET.encode() not in bytes(stored.ciphertext or b"")
         assert stored.secret == SECRET
         allow(row, creates_people=True, domains="corp.example")
