@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('governance', '0006_rulebook'),
+        ('governance', '0015_risk_profile'),
     ]
 
     operations = [

@@ -11,6 +11,7 @@ from governance.access.stepup import TRIES, WITHIN_S, TooManyTries
 from governance.signin import factors
 from governance.signin.factors import Proof
 from hitl.reviews.types import Assurance
+
 ASSURANCE = {
     Proof.PASSWORD: Assurance.STEP_UP,
     Proof.CODE: Assurance.STEP_UP,
