@@ -12,13 +12,11 @@ class GovernanceConfig(AppConfig):
         """Connect what governance listens to."""
         from auditlog.registry import auditlog
         from django.contrib.auth.models import Group
-        from django.db.models.signals import pre_save
         from guardian.models import GroupObjectPermission, UserObjectPermission
         from knox.models import AuthToken
         from waffle.models import Flag
 
-        from governance.access import operations as access
-        from governance.access import roles, seats
+        from governance.access import roles
         from governance.access.keys import scopes
         from governance.access.keys.models import ApiKey
         from governance.access.models import Role, User
@@ -36,7 +34,6 @@ class GovernanceConfig(AppConfig):
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
         from tenants.tenancy.operations import leave_behind
-        from tenants.usage.registry import IN_USE, METERS
 
         roles.grant(
             admin=[
@@ -137,11 +134,23 @@ class GovernanceConfig(AppConfig):
             ],
         )
         configuration.install()
-        access.listen()
-        METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
-        IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
-        pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
+        _people()
         _signin()
+
+
+def _people() -> None:
+    """Audit who comes and goes, and count them."""
+    from django.db.models.signals import pre_save
+
+    from governance.access import operations as access
+    from governance.access import seats
+    from governance.access.models import User
+    from tenants.usage.registry import IN_USE, METERS
+
+    access.listen()
+    METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
+    IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
+    pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
 
 
 def _signin() -> None:
