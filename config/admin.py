@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.apps import apps
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
 # The theme runs Alpine.js, which evaluates expressions, and writes inline styles.
@@ -41,8 +45,11 @@ class ThemedSite(UnfoldAdminSite):  # type: ignore[misc]  # untyped upstream
         return themed(super().admin_view(view, cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the theme's login page."""
-        return themed(super().login)(request, extra_context)
+        """Lead to the one page where people sign in; refuse who has and may not enter."""
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        target = request.GET.get(REDIRECT_FIELD_NAME) or reverse(f"{self.name}:index")
+        return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({REDIRECT_FIELD_NAME: target})}")
 
 
 class TenantAdminSite(ThemedSite):

@@ -44,9 +44,11 @@ class Env(BaseSettings):
     email_file_path: str = ""
     default_from_email: str = ""
     anymail: dict[str, Any] = Field(default={}, repr=False)
+    trusted_proxies: int = Field(default=0, ge=0)
+    require_mfa_roles: Annotated[list[str], NoDecode] = []
     log_level: str = "INFO"
 
-    @field_validator("allowed_hosts", "outbound_allowed_cidrs", mode="before")
+    @field_validator("allowed_hosts", "outbound_allowed_cidrs", "require_mfa_roles", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Accept a comma-separated list, as shells and container files write it."""

@@ -95,6 +95,9 @@ GROUPS = {
         Link(title="Groups", icon="groups", model="auth.group"),
         Link(title="API keys", icon="key", model="governance.apikey", permission="governance.add_apikey"),
         Link(title="API sessions", icon="login", model="knox.authtoken"),
+        Link(title="Identity providers", icon="passkey", model="governance.identityprovider"),
+        Link(title="Second factors", icon="phonelink_lock", model="mfa.authenticator"),
+        Link(title="Failed sign-ins", icon="lock_clock", model="axes.accessattempt"),
     ),
 }
 

@@ -1,10 +1,19 @@
 """What the platform's own admin shows."""
 
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
 from waffle.models import Flag
 
 from agents.admin import PlatformHaltAdmin
 from config.admin import ThemedSite
-from governance.admin import AuditEventAdmin, TenantAdmin, TierAdmin, UserAdmin
+from governance.admin import (
+    AuditEventAdmin,
+    LockOutAdmin,
+    SecondFactorAdmin,
+    TenantAdmin,
+    TierAdmin,
+    UserAdmin,
+)
 from governance.models import AuditEvent, User
 from tenants.admin import DomainAdmin, PlatformFlagAdmin
 from tenants.models import Domain, PlatformHalt, Tenant, Tier
@@ -17,3 +26,5 @@ site.register(Flag, PlatformFlagAdmin)
 site.register(PlatformHalt, PlatformHaltAdmin)
 site.register(User, UserAdmin)
 site.register(AuditEvent, AuditEventAdmin)
+site.register(AccessAttempt, LockOutAdmin)
+site.register(Authenticator, SecondFactorAdmin)

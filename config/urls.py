@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include(api.tenant_urls)),
     path("admin/", admin.site.urls),
     path("welcome/<str:uid>/<str:token>/", welcome, name="welcome"),
+    path("", include("governance.urls")),
     path("", include("hitl.urls")),
     path("", include("agents.urls")),
 ]

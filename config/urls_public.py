@@ -13,6 +13,7 @@ urlpatterns = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/v1/", include(api.platform_urls)),
     path("admin/", site.urls),
+    path("", include("governance.urls")),
     path("", RedirectView.as_view(url="/admin/"), name="home"),
 ]
 

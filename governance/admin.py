@@ -1,5 +1,10 @@
 """Index of this app's admin, and its registration on the tenant's site."""
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from knox.models import AuthToken
@@ -20,6 +25,8 @@ from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import PolicyAdmin, RiskThresholdAdmin
 from governance.policies.models import Policy, RiskProfile, RiskThreshold
 from governance.policies.profile_admin import RiskProfileAdmin
+from governance.signin.admin import IdentityProviderAdmin, LockOutAdmin, SecondFactorAdmin
+from governance.signin.models import IdentityProvider
 from tenants.admin import FlagAdmin
 
 admin.site.unregister(Group)
@@ -39,5 +46,10 @@ admin.site.register(GuardrailFinding, GuardrailFindingAdmin)
 admin.site.register(RedactedValue, RedactedValueAdmin)
 admin.site.register(Policy, PolicyAdmin)
 admin.site.register(TrustedSource, TrustedSourceAdmin)
+for ours_or_nobodys in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(ours_or_nobodys)
+admin.site.register(AccessAttempt, LockOutAdmin)
+admin.site.register(Authenticator, SecondFactorAdmin)
+admin.site.register(IdentityProvider, IdentityProviderAdmin)
 
-__all__ = ["AuditEventAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]
+__all__ = ["AuditEventAdmin", "LockOutAdmin", "SecondFactorAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -1,6 +1,6 @@
 """Index of this app's API."""
 
-from governance.access.api import LoginView, LogoutView
+from governance.access.api import LogoutView
 from governance.access.keys.api import ApiKeyViewSet
 from governance.access.rights.api import AssignRoleView, CheckPermissionView, GrantLevelView, RoleViewSet
 from governance.audit.api import AuditEventViewSet, CheckpointViewSet
@@ -13,6 +13,7 @@ from governance.guardrails.api import (
 from governance.platform.api import TenantViewSet, TierViewSet
 from governance.policies.api import PolicyDefaultView, PolicyViewSet, RiskThresholdViewSet
 from governance.policies.profile_api import RiskProfileView
+from governance.signin.api import LoginView
 
 __all__ = [
     "ApiKeyViewSet",

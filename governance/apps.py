@@ -19,6 +19,7 @@ class GovernanceConfig(AppConfig):
         schema_ready.connect(roles.sync, dispatch_uid="roles.sync")
         fingerprint.contribute(roles.described)
         _people()
+        _signin()
         _evidence()
         _rules()
         _platform()
@@ -75,6 +76,28 @@ def _people() -> None:
     METERS.add("active_people", "governance.access.usage:ACTIVE_PEOPLE")
     IN_USE.add("people", "governance.access.usage:PEOPLE_NOW")
     pre_save.connect(seats.on_saving, sender=User, dispatch_uid="access.seats")
+
+
+def _signin() -> None:
+    """Follow sign-ins, and say who configures them."""
+    from auditlog.registry import auditlog
+
+    from governance.access import roles
+    from governance.signin import record
+    from governance.signin.models import IdentityProvider, RoleMapping
+
+    configure = [
+        f"governance.{verb}_{name}"
+        for name in ("identityprovider", "rolemapping")
+        for verb in ("view", "add", "change", "delete")
+    ]
+    roles.grant(
+        admin=[*configure, "axes.view_accessattempt", "axes.delete_accessattempt", "mfa.view_authenticator"],
+        auditor=["axes.view_accessattempt"],
+    )
+    auditlog.register(IdentityProvider, exclude_fields=["ciphertext", "key_version"])
+    auditlog.register(RoleMapping)
+    record.listen()
 
 
 def _evidence() -> None:

@@ -15,6 +15,7 @@ from governance.policies.models import (
     RiskThreshold,
 )
 from governance.rulebook.models import RulebookState
+from governance.signin.models import IdentityProvider, RoleMapping
 
 __all__ = [
     "ApiKey",
@@ -24,6 +25,7 @@ __all__ = [
     "GuardrailBinding",
     "GuardrailFinding",
     "IdempotencyRecord",
+    "IdentityProvider",
     "Policy",
     "PolicyDecision",
     "PolicyDefault",
@@ -33,6 +35,7 @@ __all__ = [
     "RiskProfile",
     "RiskThreshold",
     "Role",
+    "RoleMapping",
     "RulebookState",
     "TrustedSource",
     "User",

@@ -1,6 +1,5 @@
 """Pages of the dashboard."""
 
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
 from agents.dashboard import views
@@ -17,10 +16,4 @@ urlpatterns = [
     path("runs/<uuid:pk>/escalate/", views.escalate, name="run-escalate"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("sessions/<uuid:pk>/", sessions.session, name="session"),
-    path(
-        "login/",
-        LoginView.as_view(template_name="login.html", redirect_authenticated_user=True),
-        name="login",
-    ),
-    path("logout/", LogoutView.as_view(), name="logout"),
 ]

@@ -26,6 +26,7 @@ from governance.audit.operations import seal_all
 from governance.guardrails.models import GuardrailBinding
 from governance.policies.models import RiskThreshold
 from governance.policies.publishing import add_pack
+from governance.signin.models import IdentityProvider
 from governance.types import Risk, SecurityLevel
 from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.tenants import in_each_schema
@@ -213,6 +214,23 @@ def seed() -> None:
     )  # what an earlier demo left in the last second before it stopped
 
 
+def _seed_identity_provider() -> None:
+    """Show what a provider's row looks like; it is switched off."""
+    provider, is_new = IdentityProvider.objects.get_or_create(
+        slug="corporate",
+        defaults={
+            "kind": IdentityProvider.Kind.OIDC,
+            "name": "Corporate account",
+            "url": "https://id.example.com",
+            "client_id": "countersign",
+            "role_claim": "groups",
+        },
+    )
+    if is_new:
+        reviewer = Group.objects.get(name=roles.REVIEWER)
+        provider.mappings.create(value="approvers", role=reviewer)
+
+
 def _seed_tenant(scenario: Scenario) -> None:
     people = {username: _person(username) for username in PEOPLE}
     scenario.rows()
@@ -237,6 +255,7 @@ def _seed_tenant(scenario: Scenario) -> None:
             "author": people["alice"],
         },
     )
+    _seed_identity_provider()
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         Tool.objects.filter(name__in=scenario.confidential).update(security_level=SecurityLevel.CONFIDENTIAL)

@@ -28,6 +28,14 @@ _CONTRIB = [
     "auditlog",
     "knox",
     "config.apps.FlagsConfig",
+    "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
 ]
 _FACES = [
     "unfold.apps.BasicAppConfig",  # before django_tenants: both ship admin/app_list.html
@@ -131,6 +139,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "governance.audit.configuration.ConfigurationAuditMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "governance.signin.middleware.EnrolmentMiddleware",
+    "axes.middleware.AxesMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -153,6 +164,7 @@ TEMPLATES = [
 # --- People
 AUTH_USER_MODEL = "governance.User"
 AUTHENTICATION_BACKENDS = [
+    "governance.signin.backends.LockOutBackend",  # first: who is locked out is not looked at
     "governance.access.backends.PeopleBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
@@ -171,10 +183,41 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = 8 * 3600  # from sign-in, however busy; governance.signin.receivers
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- Signing in; see docs/signin.md
+TRUSTED_PROXIES = ENV.trusted_proxies
+REQUIRE_MFA_ROLES = ENV.require_mfa_roles
+AXES_HANDLER = "governance.signin.lockout.LockOut"
+AXES_CLIENT_IP_CALLABLE = "tenants.kernel.clients.address_of"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_LOCKOUT_CALLABLE = "governance.signin.lockout.keep_answer"
+ACCOUNT_ADAPTER = "governance.signin.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_FORMS = {"reset_password": "governance.signin.forms.ResetPasswordForm"}
+ACCOUNT_RATE_LIMITS = {"reset_password": "10/h/ip,3/h/key", "reset_password_from_key": "20/m/ip"}
+MFA_ADAPTER = "governance.signin.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Countersign"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+SOCIALACCOUNT_ADAPTER = "governance.signin.adapters.ProviderAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = True
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
+HEADLESS_ENABLED = False
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -28,19 +28,27 @@ class LoginRefused(DomainError):
     title = "User name and password do not match a person of this tenant"
 
 
+class LockedOut(DomainError):
+    """Too many failures: nobody's password is looked at for a while, whether they exist or not."""
+
+    code = "locked-out"
+    status = 429
+    title = "Too many attempts. Wait a while, then try again"
+
+
 @transaction.atomic
 def issue_token(*, request: HttpRequest, user: User) -> tuple[str, datetime]:
     """Return a session token of eight hours and its expiry."""
     instance, token = AuthToken.objects.create(user, expiry=SESSION)
-    user_logged_in.send(sender=User, request=request, user=user)
+    user_logged_in.send(sender=User, request=request, user=user, token=instance)
     return token, instance.expiry
 
 
 def authenticated(*, request: HttpRequest, username: str, password: str) -> User:
-    """Return the person; raise LoginRefused."""
+    """Return the person; raise LoginRefused, LockedOut."""
     user = authenticate(request, username=storable(username), password=password)
     if not isinstance(user, User):
-        raise LoginRefused
+        raise LockedOut if getattr(request, "axes_locked_out", False) else LoginRefused
     return user
 
 

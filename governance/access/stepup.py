@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.mfa.base.forms import ReauthenticateForm
+from allauth.mfa.models import Authenticator
 from django.core.cache import cache
 
 from tenants.kernel.errors import DomainError
@@ -27,7 +29,7 @@ class TooManyTries(DomainError):
 
 
 def confirm(user: Any, password: str) -> None:
-    """Return if the password is the user's; raise WrongPassword, TooManyTries.
+    """Return if the password is the user's, or a code of who has a second factor; raise WrongPassword, TooManyTries.
 
     A try is counted before the password is looked at, so that many at once are not more than five.
     """
@@ -35,6 +37,13 @@ def confirm(user: Any, password: str) -> None:
     cache.add(key, 0, WITHIN_S)
     if cache.incr(key) > TRIES:
         raise TooManyTries
-    if not user.check_password(password):
+    if not _proves(user, password):
         raise WrongPassword
     cache.delete(key)
+
+
+def _proves(user: Any, given: str) -> bool:
+    """Tell whether it is the password, or the code that stands in its place for who has a second factor."""
+    if not Authenticator.objects.filter(user_id=user.pk).exists():
+        return bool(user.check_password(given))
+    return bool(ReauthenticateForm(user=user, data={"code": given}).is_valid())

@@ -12,7 +12,7 @@ from django.db.models import Q
 from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.types import Actor, Risk, Subject
-from hitl.desk import evidence
+from hitl.desk import evidence, stepup
 from hitl.reviews import operations
 from hitl.reviews.models import Review
 from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
@@ -44,7 +44,7 @@ class Result:
 
 def fit() -> Q:
     """Return the condition that a review may be decided together with others."""
-    return Q(kind=Review.Kind.TOOL_CALL) & ~Q(risk=Risk.CRITICAL) & ~Q(min_assurance=Assurance.STEP_UP)
+    return Q(kind=Review.Kind.TOOL_CALL) & ~Q(risk=Risk.CRITICAL) & ~Q(min_assurance__in=stepup.NEEDED)
 
 
 def _unfit(review: Review) -> str:
@@ -53,8 +53,8 @@ def _unfit(review: Review) -> str:
         return "Only tool calls are decided together."
     if review.risk == Risk.CRITICAL:
         return "A critical call is decided on its own page."
-    if review.min_assurance == Assurance.STEP_UP:
-        return "It asks for your password again: decide it on its own page."
+    if stepup.is_needed(review.min_assurance):
+        return "It asks again who you are: decide it on its own page."
     if evidence.is_long(review):
         return "Its arguments are very long: decide it on its own page."
     return ""

@@ -15,8 +15,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 from rest_framework.generics import get_object_or_404
 
-from governance.access import stepup
-from hitl.desk import evidence, preferences
+from hitl.desk import evidence, preferences, stepup
 from hitl.desk.plan_words import plan_words
 from hitl.reviews import eligibility, operations, plans
 from hitl.reviews.forms import ArgumentsForm
@@ -115,9 +114,8 @@ def _response(request: HttpRequest, item: Review, form: ArgumentsForm, channel: 
             return None
         arguments = form.edited()
     assurance = Assurance.SESSION
-    if verb in LETS_RUN and item.min_assurance == Assurance.STEP_UP:
-        stepup.confirm(request.user, posted.get("password", ""))
-        assurance = Assurance.STEP_UP
+    if verb in LETS_RUN and stepup.is_needed(item.min_assurance):
+        assurance = stepup.confirm(request, posted)
     return Response(
         verb=verb,
         channel=channel,
@@ -211,7 +209,8 @@ def _context(
         "may_claim": not CLOSES.isdisjoint(actions.verbs),
         "why_not": actions.why_not,
         "stands_in_for": [person for one, people in could for person in people if one.pk == user.pk],
-        "needs_password": item.min_assurance == Assurance.STEP_UP,
+        "needs_password": stepup.is_needed(item.min_assurance),
+        "asks": stepup.asks(user) if is_open and stepup.is_needed(item.min_assurance) else {},
         "whole": whole,
         "arguments": arguments,
         "arguments_json": json.dumps(item.ordered_arguments, ensure_ascii=False, indent=2) if whole else "",

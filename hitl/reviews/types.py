@@ -36,14 +36,15 @@ class Channel(StrEnum):
 class Assurance(StrEnum):
     """How sure the platform is of who decided, in rising order.
 
-    A button in a mapped chat account; a token; a session begun with a password; a password given again
-    on the page of the review.
+    A button in a mapped chat account; a token; a session; on the page of the review, a password or a code
+    given again; or there a passkey, which cannot be phished.
     """
 
     CHAT = "chat"
     TOKEN = "token"  # noqa: S105  # the name of a level, not a secret
     SESSION = "session"
     STEP_UP = "step_up"
+    PASSKEY = "passkey"
 
 
 class BallotKind(StrEnum):

@@ -125,6 +125,20 @@ def _check_addresses(found: Sequence[str]) -> None:
         )
 
 
+def checked_address(host: str, port: int) -> str:
+    """Return an address of the host that connections may go to; raise OutboundRefused, Unreachable.
+
+    For protocols other than HTTP: connect to the address, and verify certificates by the name.
+    """
+    try:
+        literal = addresses.literal(host)
+        found = [str(literal)] if literal else [str(entry[4][0]) for entry in _getaddrinfo(host, port)]
+    except (OSError, UnicodeError, ValueError) as error:
+        raise Unreachable(f"{host} has no address.") from error
+    _check_addresses(found)
+    return found[0]
+
+
 class _Limited(httpx2.AsyncByteStream):
     """A body that ends in an error when it is longer than allowed."""
 

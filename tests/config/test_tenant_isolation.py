@@ -1,10 +1,14 @@
 """Nothing of one tenant can be reached on the host of another: every route with an object is tried."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from auditlog.models import LogEntry
+from axes.models import AccessAttempt
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
@@ -25,6 +29,7 @@ from governance.access.models import Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.flow.models import TrustedSource
 from governance.policies.models import PolicyDecision, RiskThreshold
+from governance.signin.models import IdentityProvider
 from hitl.desk.models import SavedView
 from hitl.escalation.models import EscalationEvent, EscalationHeartbeat, EscalationState, ServiceLevel
 from hitl.grants import operations as grants
@@ -56,6 +61,8 @@ NO_OBJECT = {
         [f"admin:governance_riskprofile_{page}" for page in ("change", "history", "delete")],
         "the one row that every tenant has of its own",
     ),
+    "account_reset_password_from_key": "a link from a mail, whose key is of its host and person",
+    "saml_sls": "never a page",
 }
 MODEL_OF_API = {
     "agents": "agent",
@@ -84,7 +91,15 @@ MODEL_OF_API = {
     "governance/findings": "guardrailfinding",
     "governance/redacted": "redactedvalue",
 }
-MODEL_OF_PAGE = {"grants": "standinggrant", "reviews": "review", "runs": "run", "sessions": "run"}
+MODEL_OF_PAGE = {
+    "grants": "standinggrant",
+    "reviews": "review",
+    "runs": "run",
+    "sessions": "run",
+    "account/passkeys": "authenticator",
+    "account/sessions": "usersession",
+    "sso": "identityprovider",
+}
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},
     "review-respond": {"decision": "approve"},
@@ -187,7 +202,35 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "role": str(role.pk),
         "apikey": str(key.pk),
         "logentry": "900005",
+        **signing_in(alice),
         **routing(alice, oscar),
+    }
+
+
+def signing_in(alice: Any) -> Ids:
+    """Return the ids of rows about how people sign in."""
+    provider = IdentityProvider.objects.create(
+        kind="oidc", slug="only-at-acme", name="only-at-acme", enabled=True, url="https://id.example.com"
+    )
+    IdentityProvider.objects.create(
+        kind="saml",
+        slug="only-at-acme-saml",
+        name="only-at-acme",
+        enabled=True,
+        url="https://id.example.com/sso",
+        client_id="https://id.example.com",
+        certificate="MIIB",
+    )
+    AccessAttempt.objects.create(
+        pk=900_007, username="only-at-acme", ip_address="192.0.2.1", failures_since_start=5
+    )
+    Authenticator.objects.create(pk=900_008, user=alice, type="webauthn", data={"name": "only-at-acme"})
+    UserSession.objects.create(pk=900_009, user=alice, ip="192.0.2.1", session_key="x", user_agent="")
+    return {
+        "identityprovider": str(provider.pk),
+        "accessattempt": "900007",
+        "authenticator": "900008",
+        "usersession": "900009",
     }
 
 
@@ -216,8 +259,20 @@ def as_grace(globex_tenant: Any, acme: Any) -> Client:
     """Return a browser in which Grace, superuser of Globex, is signed in there."""
     client = Client(headers={"host": GLOBEX})
     with tenant_context(globex_tenant):
-        client.force_login(User.objects.create(username="grace", is_superuser=True, is_staff=True))
+        grace = User.objects.create(username="grace", is_superuser=True, is_staff=True)
+        client.force_login(grace)
+        confirm_just_now(client, grace)
     return client
+
+
+def confirm_just_now(client: Client, user: User) -> None:
+    """Let the browser's session be one in which the person has just given the password again."""
+    session = client.session
+    session["account_authentication_methods"] = [
+        {"method": "password", "at": time.time(), "reauthenticated": True}
+    ]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
 
 
 @pytest.fixture
@@ -225,6 +280,7 @@ def as_alice(alice: Any) -> Client:
     """Return a browser in which Alice is signed in at Acme."""
     client = Client(headers={"host": "acme.localhost"})
     client.force_login(alice)
+    confirm_just_now(client, alice)
     return client
 
 
@@ -237,13 +293,14 @@ def model_of(route: Route) -> str:
         return "savedview"
     if parts[0] == "api":
         return MODEL_OF_API.get("/".join(parts[2:4])) or MODEL_OF_API[parts[2]]
-    return MODEL_OF_PAGE[parts[0]]
+    return MODEL_OF_PAGE.get("/".join(parts[:2])) or MODEL_OF_PAGE[parts[0]]
 
 
 def path_of(route: Route, ids: Ids) -> str:
     """Return the path of Acme's object."""
     name = "ONLY_AT_ACME" if model_of(route) == "toolsecret" else "only-at-acme"
-    values = {"name": name, "user_id": ids["user"], "group_id": ids["group"], "shape": ids["shape"]}
+    values = {"name": name, "provider_id": "only-at-acme", "organization_slug": "only-at-acme-saml"}
+    values |= {"user_id": ids["user"], "group_id": ids["group"], "shape": ids["shape"]}
     return route.template.format(
         **{name: values.get(name, ids[model_of(route)]) for name in route.parameters}
     )
@@ -293,7 +350,7 @@ class TestMatrix:
     def assert_leads_to_the_object_at_home(self, as_alice: Client, path: str) -> None:
         """Otherwise a mistake in this file would prove anything."""
         response = as_alice.get(path)
-        assert response.status_code in {200, 302, 403, 405}, path
+        assert response.status_code in {200, 302, 401, 403, 405}, path
         if response.status_code == 302:
             assert response["Location"].endswith("change/"), response["Location"]
 

@@ -1,16 +1,19 @@
 """The review page: who decides, first looks, passwords, long arguments, talk, and what was decided before."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from governance.audit.models import AuditEvent
 from governance.types import Risk
 from hitl.desk.plan_words import plan_words
 from hitl.reviews import operations
@@ -109,6 +112,48 @@ class TestPassword:
         browser("bob").post(path(pending(critical)), seen(critical, "reject", message="no"))
         critical.refresh_from_db()
         assert critical.status == "rejected"
+
+
+class TestSecondFactor:
+    @pytest.fixture
+    def secret(self, bob: Any) -> str:
+        """Give Bob an authenticator app; return its secret."""
+        secret = str(generate_totp_secret())
+        TOTP.activate(bob, secret)
+        return secret
+
+    @staticmethod
+    def code(secret: str) -> str:
+        return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+
+    def test_takes_the_place_of_the_password(self, browser: Browser, critical: Review, secret: str) -> None:
+        client = browser("bob")
+        page = html(client, pending(critical))
+        assert 'name="code"' in page
+        assert 'name="password"' not in page
+        refused = client.post(path(critical), seen(critical, "approve", password="bob's word"))
+        assert refused.status_code == 403
+        assert not critical.votes.exists()
+        client.post(path(critical), seen(critical, "approve", code=self.code(secret)))
+        assert critical.votes.get().assurance == Assurance.STEP_UP
+
+    def test_gives_the_session_a_new_key_and_is_on_record(
+        self, browser: Browser, critical: Review, secret: str
+    ) -> None:
+        client = browser("bob")
+        before = client.session.session_key
+        client.post(path(pending(critical)), seen(critical, "approve", code=self.code(secret)))
+        assert client.session.session_key != before
+        steps = AuditEvent.objects.filter(action="auth.step_up").values_list("outcome", "body__with")
+        assert list(steps) == [("ok", "code")]
+
+    def test_of_a_code_is_not_enough_where_a_passkey_is_asked_for(
+        self, browser: Browser, critical: Review, secret: str
+    ) -> None:
+        pending(critical, min_assurance=Assurance.PASSKEY)
+        page = browser("bob").post(path(critical), seen(critical, "approve", code=self.code(secret)))
+        assert page.status_code == 403
+        assert not critical.votes.exists()
 
 
 class TestLongArguments:

@@ -1,0 +1,30 @@
+"""Keep those who must enrol a second factor away from everything else."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from governance.signin.enrolment import FLAG, EnrolmentRequired
+from tenants.kernel.api import problem
+
+OPEN = ("/account/", "/logout/", "/static/", "/health/")
+
+
+class EnrolmentMiddleware:
+    """Send a session that must enrol to the enrolment page. It asks the session, which is read anyway."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            request.path.startswith(OPEN)
+            or "Authorization" in request.headers
+            or not request.session.session_key
+            or not request.session.get(FLAG)
+        ):
+            return self.get_response(request)
+        if request.path.startswith("/api/"):
+            return problem(EnrolmentRequired(), request)
+        return HttpResponseRedirect(reverse("mfa_index"))
