@@ -53,6 +53,8 @@ RIGHTS = {
         "agents.escalate_run",
         "governance.view_role",
         "governance.check_permission",
+        "governance.view_policy",
+        "governance.view_policydefault",
     },
     "analyst": {"agents.escalate_run", "hitl.view_endpoint"},
     "reviewer": {
@@ -61,6 +63,8 @@ RIGHTS = {
         "hitl.add_grant",
         "hitl.share_savedview",
         "agents.escalate_run",
+        "governance.view_policy",
+        "governance.activate_policy",
     },
     "operator": {
         "waffle.view_flag",
