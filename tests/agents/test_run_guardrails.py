@@ -276,7 +276,7 @@ class TestRedaction:
         bind("input", "redact")
         run = start(f"Charge {CARD} please")
         value = RedactedValue.objects.get(run_id=run.pk)
-        given = {"value_id": value.pk, "reason": "The bank asks", "now": NOW}
+        given: dict[str, Any] = {"value_id": value.pk, "reason": "The bank asks", "now": NOW}
         with pytest.raises(PermissionMissing):
             guardrails.reveal(by=vera, password="demo", **given)
         with pytest.raises(WrongPassword):

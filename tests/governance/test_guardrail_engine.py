@@ -74,7 +74,7 @@ class TestScreening:
             assert screened(value, ("pii", Action.REDACT)).action is Action.BLOCK
 
     def test_survives_halves_of_pairs_and_odd_values(self) -> None:
-        value = {"a": "\ud800" + CARD, "b": None, "c": True, "d": 1.5, "e": []}
+        value: dict[str, Any] = {"a": "\ud800" + CARD, "b": None, "c": True, "d": 1.5, "e": []}
         left = screened(value, ("pii", Action.REDACT)).value
         assert left["a"].startswith("\ud800[PII:") or left["a"].startswith("\ufffd[PII:")
         assert (left["b"], left["c"], left["d"], left["e"]) == (None, True, 1.5, [])
