@@ -174,10 +174,6 @@ class RedactedValueViewSet(
         value = self.get_object()
         original = operations.reveal(
             value_id=value.pk, by=cast(User, request.user), now=timezone.now(), **data.validated_data
-            value_id=value.pk,
-            by=request.user,  # type: ignore[arg-type]  # who may reveal is signed in
-            now=timezone.now(),
-            **data.validated_data,
         )
         response = Response({"token": value.token, "value": original})
         response["Cache-Control"] = "no-store"
