@@ -152,19 +152,19 @@ class TestArguments:
     def test_that_are_logged_run_as_they_are(
         self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
     ) -> None:
-        bind("arguments", "log")
-        proposes(model, "speak", words=f"My card is {CARD}")
+        bind("arguments", "log", "banned", config={"words": ["falcon"]})
+        proposes(model, "speak", words="The falcon flies")
         run = work(start("go"))
-        assert probe.heard == [f"My card is {CARD}"]
-        assert ("arguments", "CREDIT_CARD", "log") in findings(run)
+        assert probe.heard == ["The falcon flies"]
+        assert ("arguments", "banned", "log") in findings(run)
 
     def test_of_another_tool_are_left_alone(
         self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
     ) -> None:
-        bind("arguments", "block", tool="refund_*")
-        proposes(model, "speak", words=f"My card is {CARD}")
+        bind("arguments", "block", "banned", tool="refund_*", config={"words": ["falcon"]})
+        proposes(model, "speak", words="The falcon flies")
         work(start("go"))
-        assert probe.heard == [f"My card is {CARD}"]
+        assert probe.heard == ["The falcon flies"]
 
 
 class TestToolOutput:
