@@ -15,10 +15,11 @@ from agents.catalog.models import Agent
 from agents.halts import standing
 from agents.runs import assurance, engine, escalations, influence, intake, operations
 from agents.runs.models import Run
-from governance.access import stepup
 from governance.access.rights.holding import held
 from governance.audit.models import AuditEvent
+from governance.signin.factors import ProofRefused
 from governance.types import Risk
+from hitl.desk import stepup
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from tenants.kernel.errors import DomainError, InvalidInput
@@ -60,8 +61,14 @@ def ask(request: HttpRequest) -> HttpResponse:
             now=timezone.now(),
         )
     except DomainError as error:
-        needs_password = isinstance(error, intake.StepUpRequired | stepup.WrongPassword)
-        context = {**_home(request), "error": error, "query": query, "needs_password": needs_password}
+        needs_password = isinstance(error, intake.StepUpRequired | ProofRefused)
+        context = {
+            **_home(request),
+            "error": error,
+            "query": query,
+            "needs_password": needs_password,
+            "asks": stepup.asks(request.user),
+        }
         return render(request, "dashboard/home.html", context, status=error.status)
     return HttpResponseRedirect(reverse("run", args=[run.pk]))
 

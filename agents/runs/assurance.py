@@ -2,16 +2,17 @@
 
 from django.http import HttpRequest
 
-from governance.access import stepup
+from hitl.desk import stepup
+
+PROOFS = ("password", "code", "credential")
 
 
 def confirmed(request: HttpRequest) -> bool:
     """Tell whether the person confirmed who they are with this very request.
 
-    Raises WrongPassword, TooManyTries. Only pages ask for it: a token or a key proves nothing anew.
+    Raises ProofRefused, TooManyTries. Only pages ask for it: a token or a key proves nothing anew.
     """
-    password = request.POST.get("password", "")
-    if not password:
+    if not any(request.POST.get(name) for name in PROOFS):
         return False
-    stepup.confirm(request.user, password)
+    stepup.confirm(request, request.POST)
     return True

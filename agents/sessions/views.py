@@ -13,8 +13,9 @@ from agents.catalog.models import Agent
 from agents.runs import assurance, intake, operations
 from agents.runs.models import Run
 from agents.sessions.questions import conversation, latest_runs
-from governance.access import stepup
 from governance.access.rights.holding import held
+from governance.signin.factors import ProofRefused
+from hitl.desk import stepup
 from tenants.kernel.errors import DomainError, PermissionMissing
 
 SESSIONS = 50
@@ -42,8 +43,13 @@ def session(request: HttpRequest, pk: str) -> HttpResponse:
         try:
             _go_on(request, run, query)
         except DomainError as error:
-            needs_password = isinstance(error, intake.StepUpRequired | stepup.WrongPassword)
-            context = {"error": error, "query": query, "needs_password": needs_password}
+            needs_password = isinstance(error, intake.StepUpRequired | ProofRefused)
+            context = {
+                "error": error,
+                "query": query,
+                "needs_password": needs_password,
+                "asks": stepup.asks(request.user),
+            }
         else:
             return HttpResponseRedirect(request.path)
     runs = list(conversation(run).select_related("requester"))

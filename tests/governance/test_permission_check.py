@@ -218,6 +218,9 @@ class TestPages:
         assign_perm("admin_tool", clerk, lookup)
         assert self.browser(clerk).get(path).status_code == 200
 
+    def test_of_signing_in_are_there_for_nobody_in_particular(self, acme: Any) -> None:
+        assert Client(headers={"host": "acme.localhost"}).get("/admin/login/").status_code < 400
+
     def test_of_objects_show_what_one_may_view(self, charlie: Any, lookup: Tool) -> None:
         User.objects.filter(pk=charlie.pk).update(is_staff=True)
         assert self.browser(charlie).get("/admin/agents/tool/").status_code == 403

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from governance.access.roles import ROLES
 from tenants.kernel.context import platform_context, tenant_context
 from tenants.kernel.errors import InvalidInput
 from tenants.tenancy.models import Domain, SchemaTemplate, Tenant
@@ -185,7 +186,7 @@ class TestNames:
         with tenant_context(new(schema)):
             from django.contrib.auth.models import Group
 
-            assert Group.objects.count() == 5
+            assert Group.objects.count() == len(ROLES)
         for kind in CATALOGUE:
             assert len(catalogue(kind, schema)) == len(catalogue(kind, TEMPLATE_SCHEMA))
 

@@ -60,6 +60,8 @@ class LevelsAdmin(GuardedModelAdminMixin, ConfigAdmin):
     def _holds(self, request: HttpRequest, obj: Any, verb: str) -> bool:
         """Ask for one object, by itself or (as the theme does) by its key; for none, whether there is any."""
         user, codename = request.user, self._codename(verb)
+        if not user.is_authenticated:
+            return False
         if obj is None:
             return holds_some(user, self.model, [codename])
         return may(user, model=self.model, codename=codename, object_pk=getattr(obj, "pk", obj))
