@@ -81,7 +81,8 @@ class TestFlag:
         assert seen(client_of(bob)) == {"batch_decisions": True}
 
     def test_needs_no_redis(self, bob: Any, client_of: Any, settings: Any) -> None:
-        settings.CACHES["default"]["LOCATION"] = "redis://127.0.0.1:1/0"
+        nowhere = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+        settings.CACHES = {**settings.CACHES, "default": nowhere}
         switch(False)
         assert seen(client_of(bob)) == {"batch_decisions": False}
 
