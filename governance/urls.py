@@ -1,5 +1,8 @@
-"""Index of this app's pages."""
+"""Index of this app's pages and addresses outside the API."""
 
-from governance.signin.urls import urlpatterns
+from governance.identity.urls import urlpatterns as identity
+from governance.signin.urls import urlpatterns as signin
+
+urlpatterns = [*signin, *identity]
 
 __all__ = ["urlpatterns"]
