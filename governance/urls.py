@@ -1,8 +1,5 @@
-"""Index of this app's pages and addresses outside the API."""
+"""Index of this app's pages."""
 
-from governance.identity.urls import urlpatterns as identity
-from governance.signin.urls import urlpatterns as signin
-
-urlpatterns = [*signin, *identity]
+from governance.signin.urls import urlpatterns
 
 __all__ = ["urlpatterns"]

@@ -185,7 +185,7 @@ def _is_usable(key: JsonObject) -> bool:
 
 def _key_set(trusted: TrustedIssuer, kid: str, *, now: datetime) -> dict[str, JsonObject]:
     """Return an issuer's keys, asked for again when they are old or lack the kid, once a minute at most."""
-    place = (require_schema(), trusted.jwks_url)
+    place = (require_schema(), f"{trusted.pk} {trusted.jwks_url}")
     with _fetching:
         known = _fetched.get(place)
         if known is not None:
