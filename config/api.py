@@ -25,6 +25,7 @@ from governance.api import (
     AuditEventViewSet,
     CheckPermissionView,
     CheckpointViewSet,
+    DelegationViewSet,
     GrantLevelView,
     GuardrailBindingViewSet,
     GuardrailFindingViewSet,
@@ -93,6 +94,7 @@ work.register("governance/findings", GuardrailFindingViewSet)
 work.register("governance/redacted", RedactedValueViewSet)
 work.register("governance/policies", PolicyViewSet)
 work.register("governance/trusted-sources", TrustedSourceViewSet)
+work.register("identity/delegations", DelegationViewSet, basename="delegation")
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(

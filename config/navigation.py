@@ -99,6 +99,13 @@ GROUPS = {
         Link(title="Second factors", icon="phonelink_lock", model="mfa.authenticator"),
         Link(title="Failed sign-ins", icon="lock_clock", model="axes.accessattempt"),
     ),
+    "Acting for people": (
+        Link(title="Token clients", icon="robot_2", model="governance.tokenclient"),
+        Link(title="Delegations", icon="handshake", model="governance.delegationgrant"),
+        Link(title="Trusted issuers", icon="domain_verification", model="governance.trustedissuer"),
+        Link(title="Signing keys", icon="encrypted", model="governance.signingkey"),
+        Link(title="Issued tokens", icon="token", model="governance.issuedtoken"),
+    ),
 }
 
 

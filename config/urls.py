@@ -12,9 +12,10 @@ urlpatterns = [
     path("health/ready", health.ready, name="health-ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/v1/", include(api.tenant_urls)),
+    path("", include("governance.urls")),
+    path("", include("governance.identity.urls")),
     path("admin/", admin.site.urls),
     path("welcome/<str:uid>/<str:token>/", welcome, name="welcome"),
-    path("", include("governance.urls")),
     path("", include("hitl.urls")),
     path("", include("agents.urls")),
 ]

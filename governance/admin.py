@@ -21,6 +21,14 @@ from governance.flow.admin import TrustedSourceAdmin
 from governance.flow.models import TrustedSource
 from governance.guardrails.admin import GuardrailBindingAdmin, GuardrailFindingAdmin, RedactedValueAdmin
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
+from governance.identity.admin import (
+    DelegationGrantAdmin,
+    IssuedTokenAdmin,
+    SigningKeyAdmin,
+    TokenClientAdmin,
+    TrustedIssuerAdmin,
+)
+from governance.identity.models import DelegationGrant, IssuedToken, SigningKey, TokenClient, TrustedIssuer
 from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import PolicyAdmin, RiskThresholdAdmin
 from governance.policies.models import Policy, RiskProfile, RiskThreshold
@@ -51,5 +59,10 @@ for ours_or_nobodys in (Authenticator, EmailAddress, SocialAccount, SocialApp, S
 admin.site.register(AccessAttempt, LockOutAdmin)
 admin.site.register(Authenticator, SecondFactorAdmin)
 admin.site.register(IdentityProvider, IdentityProviderAdmin)
+admin.site.register(TokenClient, TokenClientAdmin)
+admin.site.register(DelegationGrant, DelegationGrantAdmin)
+admin.site.register(TrustedIssuer, TrustedIssuerAdmin)
+admin.site.register(SigningKey, SigningKeyAdmin)
+admin.site.register(IssuedToken, IssuedTokenAdmin)
 
 __all__ = ["AuditEventAdmin", "LockOutAdmin", "SecondFactorAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -10,6 +10,7 @@ from governance.guardrails.api import (
     GuardrailFindingViewSet,
     RedactedValueViewSet,
 )
+from governance.identity.consent import DelegationViewSet
 from governance.platform.api import TenantViewSet, TierViewSet
 from governance.policies.api import PolicyDefaultView, PolicyViewSet, RiskThresholdViewSet
 from governance.policies.profile_api import RiskProfileView
@@ -21,6 +22,7 @@ __all__ = [
     "AuditEventViewSet",
     "CheckPermissionView",
     "CheckpointViewSet",
+    "DelegationViewSet",
     "GrantLevelView",
     "GuardrailBindingViewSet",
     "GuardrailFindingViewSet",

@@ -13,6 +13,7 @@ class GovernanceConfig(AppConfig):
         from governance.access import operations as access
         from governance.access import roles
         from governance.audit import configuration
+        from governance.identity import wiring as identity
         from tenants.signals import schema_ready
         from tenants.tenancy import fingerprint
 
@@ -23,6 +24,7 @@ class GovernanceConfig(AppConfig):
         _evidence()
         _rules()
         _platform()
+        identity.connect()
         configuration.install()
         access.listen()
 

@@ -227,6 +227,12 @@ def consume(decision: Decision, *, digest: str, now: datetime) -> None:
         raise PermitMissing
 
 
+def is_claimed(decision: Decision) -> bool:
+    """Tell whether the permit was used up for its one execution: then the action may be under way."""
+    permits = PolicyDecision.objects.filter(id=decision.id, effect=Effect.PERMIT, digest=decision.digest)
+    return bool(decision.digest) and permits.exclude(consumed_at=None).exists()
+
+
 def complete(decision: Decision, outcome: Outcome, *, now: datetime) -> None:
     """Record what the permitted action led to."""
     action, word = "tool.failed", "error"
@@ -273,4 +279,4 @@ def _entry(action: str, decision: Decision, *, at: datetime, outcome: str, body:
     )
 
 
-__all__ = ["PermitMissing", "Ruling", "authorize", "complete", "consume", "evaluate", "rule"]
+__all__ = ["PermitMissing", "Ruling", "authorize", "complete", "consume", "evaluate", "is_claimed", "rule"]

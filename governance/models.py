@@ -5,6 +5,14 @@ from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.flow.models import TrustedSource
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
+from governance.identity.models import (
+    DelegationGrant,
+    IssuedToken,
+    SigningKey,
+    SpentToken,
+    TokenClient,
+    TrustedIssuer,
+)
 from governance.policies.models import (
     Policy,
     PolicyDecision,
@@ -22,10 +30,12 @@ __all__ = [
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "DelegationGrant",
     "GuardrailBinding",
     "GuardrailFinding",
     "IdempotencyRecord",
     "IdentityProvider",
+    "IssuedToken",
     "Policy",
     "PolicyDecision",
     "PolicyDefault",
@@ -37,6 +47,10 @@ __all__ = [
     "Role",
     "RoleMapping",
     "RulebookState",
+    "SigningKey",
+    "SpentToken",
+    "TokenClient",
+    "TrustedIssuer",
     "TrustedSource",
     "User",
 ]

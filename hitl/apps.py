@@ -33,6 +33,7 @@ def _reviews() -> None:
     from auditlog.registry import auditlog
 
     from governance.access import roles
+    from governance.identity.authentication import keep_personal
     from hitl.reviews.models import ReviewPlan, ReviewTier
     from tenants.timers.registry import TIMERS
 
@@ -46,6 +47,7 @@ def _reviews() -> None:
         viewer=see,
         auditor=[*see, "hitl.view_vote"],
     )
+    keep_personal(*decide, *rules, "hitl.assign_review", "hitl.steer_escalation")
     for model in (ReviewPlan, ReviewTier):
         auditlog.register(model)
     TIMERS.add("review.expire", "hitl.reviews.deadlines:on_expiry")

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from agents.catalog.models import Agent
 from agents.catalog.operations import create_agent
+from agents.demo.delegation import seed_tokens
 from agents.demo.duty import seed_duty
 from agents.demo.models import Employee, Order, Ticket
 from agents.runs import operations as runs
@@ -268,6 +269,7 @@ def _seed_tenant(scenario: Scenario) -> None:
             security_level=SecurityLevel.CONFIDENTIAL if scenario.confidential else SecurityLevel.INTERNAL,
         )
         _seed_role(author=people["alice"])
+    seed_tokens(agent=scenario.agent, person=people["oscar"], now=timezone.now())
     if not Run.objects.exists():
         agent = Agent.objects.get(name=scenario.agent)
         for query in scenario.requests:

@@ -62,29 +62,29 @@ def _call_mcp(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
 
 
 def sealed(tool: Tool, call: Call) -> Call:
-    """Return the call with the context's credentials kept out of its results, its errors and their causes."""
+    """Return the call with its credentials and tokens kept out of its results, its errors and their causes."""
 
     def kept(arguments: JsonObject, context: ToolContext) -> Any:
-        secrets = context.secrets
-        if missing := set(names_for(tool)) - set(secrets):
+        if missing := set(names_for(tool)) - set(context.secrets):
             raise ToolFailed(f"The credential {min(missing)} is not set.", started=False)
         try:
             value = call(arguments, context)
         except (ToolFailed, OutcomeUnknown) as error:
             raise _redacted(error, context) from None
         except Exception as error:
-            if redact(_told(error), secrets) == _told(error):
+            if redact(_told(error), context.hidden) == _told(error):
                 raise
             raise OutcomeUnknown(f"{tool.name} failed: {type(error).__name__}") from None
         value = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        return redact(storable(value), secrets)
+        return redact(storable(value), context.hidden)
 
     return kept
 
 
 def _redacted(error: DomainError, context: ToolContext) -> DomainError:
-    error.detail = redact(error.detail, context.secrets)
-    error.errors, error.data = redact(error.errors, context.secrets), redact(error.data, context.secrets)
+    hidden = context.hidden
+    error.detail = redact(error.detail, hidden)
+    error.errors, error.data = redact(error.errors, hidden), redact(error.data, hidden)
     error.args = (error.detail,)
     return error
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from agents.tools import operations, secrets
+from agents.tools import operations, secrets, tokens
 from agents.tools.base import ToolFailed
 from agents.tools.forms import HttpToolForm, SecretForm, ToolForm
 from agents.tools.models import Tool, ToolSecret, ToolServer
@@ -31,10 +31,13 @@ USE = (
     "max_attempts",
     "fallback",
 )
-HTTP = ("name", "description", "parameters", "result_schema", "method", "url", "query", "headers", "body")
+HTTP = (
+    *("name", "description", "parameters", "result_schema"),
+    *("method", "url", "query", "headers", "body", "token_for", "token_scope"),
+)
 SHOWN = ("description_shown", "parameters_shown", "output_shown", "request_shown", "declared")
 QUARANTINE = ("why", "before_shown", "changes_shown")
-STATE = ("state", "source", "server", "secrets_shown", "confirmed", "schema_version")
+STATE = ("state", "source", "server", "secrets_shown", "token_shown", "confirmed", "schema_version")
 
 BESIDE = """<strong>{}</strong><div class="beside"><div>Before{}</div><div>Now{}</div></div>"""
 
@@ -198,6 +201,11 @@ class ToolAdmin(LevelsAdmin):
         known = set(ToolSecret.objects.filter(name__in=names).values_list("name", flat=True))
         return ", ".join(name if name in known else f"{name} (not set)" for name in names) or "-"
 
+    @admin.display(description="Token for")
+    def token_shown(self, tool: Tool) -> str:
+        """Return the audience that its calls get tokens for, and the scope."""
+        return inert(" · ".join(filter(None, tokens.wanted_by(tool)))) or "-"
+
     @admin.display(description="Description")
     def description_shown(self, tool: Tool) -> str:
         """Return the description, in which nothing hides."""
@@ -240,6 +248,7 @@ def _parts(declared: JsonObject) -> JsonObject:
         "Request, or what its server declares": rest,
         "Server": declared["server_url"],
         "Credentials": declared["secrets"],
+        "Token for": f"{declared.get('audience', '')} {declared.get('scope', '')}".strip(),
     }
 
 
@@ -253,7 +262,7 @@ class ToolServerAdmin(ConfigAdmin):
     list_display = ["name", "url_shown", "secret", "synced", "error_shown"]
     search_fields = ["name", "url"]
     list_select_related = ["secret"]
-    fields = ["name", "url", "secret", "synced", "error_shown"]
+    fields = ["name", "url", "secret", "audience", "scope", "synced", "error_shown"]
     readonly_fields = ["synced", "error_shown"]
     actions_submit_line = ["sync"]
 

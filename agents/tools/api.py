@@ -46,8 +46,9 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
             "quarantine", "reversible", "output_trusted", "withholds_results",
-            "quarantine", "reversible", "output_trusted", "security_level",
-            "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "timeout_s",
+            "security_level",
+            "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "audience", "scope",
+            "timeout_s",
             "max_attempts", "fallback", "schema_version",
         ]  # fmt: skip
         read_only_fields = fields
@@ -83,6 +84,8 @@ class ToolInput(Limits):
     parameters = serializers.DictField()
     output_schema = serializers.DictField(required=False, allow_null=True, default=None)
     endpoint = serializers.DictField()
+    audience = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
+    scope = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
     risk = serializers.ChoiceField(RISKS)
     effect = serializers.ChoiceField(EFFECTS)
 
@@ -98,6 +101,8 @@ class ToolChange(Limits):
     parameters = serializers.DictField(required=False)
     output_schema = serializers.DictField(required=False, allow_null=True)
     endpoint = serializers.DictField(required=False)
+    audience = serializers.CharField(max_length=255, required=False, allow_blank=True)
+    scope = serializers.CharField(max_length=255, required=False, allow_blank=True)
     risk = serializers.ChoiceField(RISKS, required=False)
     effect = serializers.ChoiceField(EFFECTS, required=False)
     enabled = serializers.BooleanField(required=False)
@@ -137,6 +142,8 @@ class ToolViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
             parameters=given.pop("parameters"),
             output_schema=given.pop("output_schema"),
             endpoint=Endpoint.from_json(given.pop("endpoint")),
+            audience=given.pop("audience"),
+            scope=given.pop("scope"),
         )
 
         def make() -> tuple[int, Any]:
@@ -167,7 +174,7 @@ class ToolServerSerializer(serializers.ModelSerializer[ToolServer]):
 
     class Meta:
         model = ToolServer
-        fields = ["id", "name", "url", "transport", "secret", "synced_at", "last_error"]
+        fields = ["id", "name", "url", "transport", "secret", "audience", "scope", "synced_at", "last_error"]
         read_only_fields = ["synced_at", "last_error"]
 
 

@@ -65,6 +65,30 @@ class ToolContext:
     run_id: str
     idempotency_key: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    audience: str = ""
+    """The service that the tool may get tokens for; empty for a tool that needs none."""
+    mint: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    minted: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    def token(self, audience: str) -> str:
+        """Return a new token with which the call acts for its person at `audience`, for 300 s at most.
+
+        It names the person, the agent and the run; never keep it. Raises ToolFailed, not started, for an
+        audience that the tool does not declare, and outside an execution: a preview or a probe gets none.
+        """
+        if not audience or audience != self.audience:
+            raise ToolFailed("The tool does not declare this audience, so it gets no token.", started=False)
+        if self.mint is None:
+            raise ToolFailed("Only a permitted call gets a token.", started=False)
+        self.minted.append(self.mint())
+        return self.minted[-1]
+
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """Return what must not be told: credentials, and tokens with their signatures alone."""
+        tokens = {f"token {n}": token for n, token in enumerate(self.minted, 1)}
+        signatures = {f"signature {n}": token.rpartition(".")[2] for n, token in enumerate(self.minted, 1)}
+        return {**self.secrets, **tokens, **signatures}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +124,8 @@ class ToolSpec:
     output_trusted: bool
     asks_person: bool
     asks_model: bool
+    audience: str
+    scope: str
 
     @property
     def schema_version(self) -> str:
@@ -126,6 +152,8 @@ def tool(
     output_trusted: bool = False,
     asks_person: bool = False,
     asks_model: bool = False,
+    audience: str = "",
+    scope: str = "",
 ) -> Callable[[F], F]:
     """Turn a typed function into a tool: name, description and JSON Schemas come from the function.
 
@@ -139,6 +167,7 @@ def tool(
     untrusted that reads them. A tool that `asks_person` is never executed: once it is permitted, its arguments
     `question`, `details` and `options` are put to a person, whose answer is its result. One that `asks_model`
     is never executed either: its `question` about the result `handle` is put to a model without tools.
+    `audience` is the service that `context.token(audience)` gives tokens for, `scope` what they permit there.
     A tool that returns a pydantic model or a TypedDict has an output schema, and what it returns is checked.
     Raises TypeError when the function has no docstring or a parameter has no annotation, or asks a person
     without a `question`; ValueError for limits out of range (1 to 600 s, 1 to 10 tries) and for a tool that
@@ -167,6 +196,8 @@ def tool(
             output_trusted=output_trusted,
             asks_person=asks_person,
             asks_model=asks_model,
+            audience=audience,
+            scope=scope,
         )
         return function
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
-from agents.tools import adapters
+from agents.tools import adapters, tokens
 from agents.tools.base import Happened, OutcomeUnknown, ToolContext, ToolFailed
 from agents.tools.models import Tool
 from agents.tools.registry import spec_of
@@ -186,11 +186,17 @@ def _call(claim: Claim, tool: Tool, given: JsonObject | None) -> Any:
     if tool.schema_version != request.tool.schema_version:
         raise ToolFailed(f"{tool.name} has changed since this call was proposed.", started=False)
     call = adapters.function_of(tool)
-    context = _context(request, tool, idempotency_key=claim.idempotency_key)
+    audience, scope = tokens.wanted_by(tool)
+    context = replace(
+        _context(request, tool, idempotency_key=claim.idempotency_key),
+        audience=audience,
+        mint=lambda: tokens.for_call(claim.decision, audience=audience, scope=scope),
+    )
     return call(dict(request.arguments if given is None else given), context)
 
 
 def _context(request: PolicyRequest, tool: Tool, *, idempotency_key: str) -> ToolContext:
+    """Return what a tool may know of a call, without the right to tokens: only a claimed call has that."""
     return ToolContext(
         user_id=request.user.id,
         user_name=request.user.name,

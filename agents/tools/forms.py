@@ -101,6 +101,19 @@ class HttpToolForm(ToolForm):
         initial=dict,
         help_text='Arguments and credentials in braces: {"Authorization": "Bearer {secret:SHOP_KEY}"}.',
     )
+    # Not `audience` and `scope`: neither are these.
+    token_for = forms.CharField(
+        widget=TextInput,
+        required=False,
+        max_length=255,
+        help_text="Each call gets a token for this service, sent as Authorization: Bearer. Usually its URL.",
+    )
+    token_scope = forms.CharField(
+        widget=TextInput,
+        required=False,
+        max_length=255,
+        help_text="What the token permits there: orders:read orders:write.",
+    )
     body = JsonField(
         widget=Textarea(attrs={"rows": 3}),
         required=False,
@@ -116,6 +129,7 @@ class HttpToolForm(ToolForm):
         else:
             self.fields["name"].disabled = True
             stored = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+            stored |= {"token_for": tool.audience, "token_scope": tool.scope}
             self.initial.update({**stored, "result_schema": tool.output_schema, **tool.definition})
 
     def clean(self) -> dict[str, Any]:
@@ -133,6 +147,8 @@ class HttpToolForm(ToolForm):
                 parameters=cleaned["parameters"],
                 output_schema=cleaned["result_schema"],
                 endpoint=endpoint,
+                audience=cleaned["token_for"],
+                scope=cleaned["token_scope"],
             )
             cleaned["tool"].check()
         except DomainError as error:
@@ -144,7 +160,12 @@ def _by_field(error: DomainError, fields: Any) -> dict[str, Any]:
     """Return the problems by the field they are about."""
     messages: dict[str, Any] = {}
     for problem in error.errors or [{"at": "/", "message": error.detail}]:
-        name = problem["at"].split("/")[1].replace("output_schema", "result_schema")
+        name = (
+            problem["at"]
+            .split("/")[1]
+            .replace("output_schema", "result_schema")
+            .replace("audience", "token_for")
+        )
         messages.setdefault(name if name in fields else "__all__", []).append(problem["message"])
     return messages
 

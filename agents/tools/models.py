@@ -8,6 +8,8 @@ from django.db import models
 
 from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S, Trust
 from agents.tools.registry import REGISTRY, spec_of
+from governance.identity import claims as rules
+from governance.identity.types import TokenRefused
 from governance.types import EffectClass, Risk, SecurityLevel, ToolRef
 from tenants.kernel import outbound, prepared
 from tenants.kernel.jsonvalues import JsonObject
@@ -19,6 +21,17 @@ SELECT t.name, t.output_trusted AND NOT t.quarantined, t.effect, t.source,
        WHERE s.tool = t.name AND NOT t.quarantined ORDER BY s.field)
 FROM agents_tool t WHERE t.name = ANY(%s)
 """
+
+
+def audience_problem(audience: str, scope: str) -> str:
+    """Return what is wrong with an audience and a scope for tokens; empty if nothing is."""
+    try:
+        if audience:
+            rules.check_target(audience)
+        rules.parse_scope(scope)
+    except TokenRefused as refusal:
+        return refusal.detail
+    return "Name the audience that the scope is for." if scope and not audience else ""
 
 
 class ToolQuerySet(models.QuerySet["Tool"]):
@@ -120,6 +133,22 @@ class Tool(models.Model):
     secrets = models.JSONField(
         default=list, blank=True, editable=False, help_text="Names of the credentials a call needs."
     )
+    audience = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The service for which each call gets a token of its own, sent as Authorization: Bearer.",
+    )
+    scope = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What the token permits there.",
+    )
     quarantined = models.BooleanField(
         default=False, editable=False, help_text="Not usable until somebody confirms its risk and effect."
     )
@@ -176,6 +205,8 @@ class Tool(models.Model):
             "definition": self.definition,
             "server_url": self.server.url if self.server else None,
             "secrets": self.secrets,
+            "audience": self.audience,
+            "scope": self.scope,
             "schema_version": self.schema_version,
         }
 
@@ -229,6 +260,21 @@ class ToolServer(Identified):
         related_name="+",
         help_text="Sent as Authorization: Bearer.",
     )
+    audience = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Instead of a credential: each call gets a token for this audience, naming the person, the "
+        "agent and the run. Usually the server's URL.",
+    )
+    scope = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the tokens permit there: orders:read orders:write.",
+    )
     synced_at = models.DateTimeField(null=True, editable=False)
     last_error = models.TextField(
         blank=True, editable=False, help_text="Why the last sync failed, or which tools it left out."
@@ -242,7 +288,11 @@ class ToolServer(Identified):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a URL that requests must not go to."""
+        """Refuse a URL that requests must not go to, and tokens beside a credential."""
+        if problem := audience_problem(self.audience, self.scope):
+            raise ValidationError({"audience": problem})
+        if self.audience and self.secret_id:
+            raise ValidationError({"audience": "The server gets either a credential or tokens, not both."})
         try:
             outbound.check_url(self.url)
         except outbound.OutboundRefused as error:

@@ -10,8 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from agents.tools import tokens
 from agents.tools.base import ToolFailed
-from agents.tools.models import Tool, ToolSecret, ToolServer
+from agents.tools.models import Tool, ToolSecret, ToolServer, audience_problem
 from agents.tools.registry import REGISTRY
 from agents.tools.remote import mcp, schemas
 from agents.tools.remote.endpoint import Endpoint
@@ -30,7 +31,7 @@ MAX_NAME = 64
 MAX_DESCRIPTION = 4000
 VOUCHED = ("risk", "effect", "reversible", "output_trusted")
 """What a person says of a tool when they confirm it."""
-DEFINITION = ("description", "parameters", "output_schema", "endpoint")
+DEFINITION = ("description", "parameters", "output_schema", "endpoint", "audience", "scope")
 ARRIVED = "It is new here."
 
 
@@ -58,6 +59,8 @@ class HttpTool:
     parameters: JsonObject
     endpoint: Endpoint
     output_schema: JsonObject | None = None
+    audience: str = ""
+    scope: str = ""
 
     def check(self) -> None:
         """Raise InvalidInput or SchemaRefused if it cannot become a tool."""
@@ -69,6 +72,12 @@ class HttpTool:
             raise _invalid("/description", f"Say what the tool does in 1 to {MAX_DESCRIPTION} characters.")
         _check_schemas(self.parameters, self.output_schema)
         self.endpoint.check(self.parameters)
+        if problem := audience_problem(self.audience, self.scope):
+            raise _invalid("/audience", problem)
+        if self.audience and "authorization" in {name.lower() for name in self.endpoint.headers}:
+            raise _invalid(
+                "/audience", "The token is the Authorization header, which the endpoint sets itself."
+            )
         if storable(self.fields) != self.fields:
             raise _invalid("/description", "A text holds characters that cannot be stored.")
 
@@ -82,6 +91,7 @@ class HttpTool:
             "parameters": self.parameters,
             "output_schema": self.output_schema,
             "endpoint": definition,
+            **token_for(self.audience, self.scope),
         }
         return {
             "description": self.description,
@@ -89,8 +99,15 @@ class HttpTool:
             "output_schema": self.output_schema,
             "definition": definition,
             "secrets": self.endpoint.secrets,
+            "audience": self.audience,
+            "scope": self.scope,
             "schema_version": sha256_hex(whole),
         }
+
+
+def token_for(audience: str, scope: str) -> JsonObject:
+    """Return what a digest of a definition holds of its tokens; nothing where there are none."""
+    return {"token": {"audience": audience, "scope": scope}} if audience else {}
 
 
 def _check_schemas(parameters: JsonObject, output_schema: JsonObject | None) -> None:
@@ -268,6 +285,8 @@ def _changed(tool: Tool, definition: JsonObject) -> HttpTool:
         "description": tool.description,
         "parameters": tool.parameters,
         "output_schema": tool.output_schema,
+        "audience": tool.audience,
+        "scope": tool.scope,
     }
     return HttpTool(name=tool.name, endpoint=Endpoint.from_json(endpoint), **{**kept, **definition})
 
@@ -296,12 +315,14 @@ def save_server(*, server: ToolServer) -> ToolServer:
             for tool in Tool.objects.select_for_update().filter(server=server):
                 tool.server = before  # what was in use went there
                 fields = {**_of_server(server, tool.definition), "server": server}
-                quarantine(tool=tool, why="Its server's URL or credential was changed.", fields=fields)
+                quarantine(
+                    tool=tool, why="Its server's URL, credential or audience was changed.", fields=fields
+                )
     return server
 
 
-def _target(server: ToolServer) -> tuple[str, str]:
-    return server.url, server.secret.name if server.secret else ""
+def _target(server: ToolServer) -> tuple[str, str, str, str]:
+    return server.url, server.secret.name if server.secret else "", server.audience, server.scope
 
 
 def sync_server(*, server: ToolServer, now: datetime) -> ToolServer:
@@ -312,6 +333,8 @@ def sync_server(*, server: ToolServer, now: datetime) -> ToolServer:
     """
     try:
         secret = opened(server.secret) if server.secret else None
+        if server.audience:
+            secret = tokens.for_listing(server)
         declared = mcp.definitions(url=server.url, secret=secret)
     except ToolFailed as error:
         server.last_error = error.detail
@@ -370,14 +393,17 @@ def _accepted(server: ToolServer, definition: JsonObject) -> dict[str, Any]:
 
 
 def _of_server(server: ToolServer, definition: JsonObject) -> dict[str, Any]:
-    url, secret = _target(server)
-    whole = {"definition": definition, "server": {"name": server.name, "url": url, "secret": secret}}
+    url, secret, audience, scope = _target(server)
+    target = {"name": server.name, "url": url, "secret": secret, **token_for(audience, scope)}
+    whole = {"definition": definition, "server": target}
     return {
         "description": str(definition.get("description") or definition.get("title") or definition["name"]),
         "parameters": definition["inputSchema"],
         "output_schema": definition.get("outputSchema"),
         "definition": definition,
         "secrets": [secret] if secret else [],
+        "audience": audience,
+        "scope": scope,
         "schema_version": sha256_hex(whole),
     }
 

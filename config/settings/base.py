@@ -125,6 +125,7 @@ CELERY_BEAT_SCHEDULE = {
     "recheck-reviews": {"task": "hitl.recheck_reviews", "schedule": 60.0},
     "tick": {"task": "tenants.tick", "schedule": 2.0},
     "watch-escalations": {"task": "hitl.watch_escalations", "schedule": 60.0},
+    "forget-tokens": {"task": "governance.forget_tokens", "schedule": 300.0},
     "check-coverage": {"task": "hitl.check_coverage", "schedule": crontab(hour=1, minute=30)},
 }
 
@@ -245,6 +246,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "governance.access.keys.authentication.ApiKeyAuthentication",
+        "governance.identity.authentication.DelegatedTokenAuthentication",
         "governance.access.authentication.PersonTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],

@@ -1,11 +1,11 @@
 """Sign out over HTTP."""
 
 from drf_spectacular.utils import extend_schema
-from knox.models import AuthToken
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from governance.access.keys.models import ApiKey
 from governance.access.operations import revoke_token
 
 
@@ -17,6 +17,6 @@ class LogoutView(APIView):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """Sign out."""
-        if isinstance(request.auth, AuthToken):  # an API key is ended by its owner, not by signing out
+        if request.auth is not None and not isinstance(request.auth, ApiKey):  # its owner ends a key
             revoke_token(request=request._request, token=request.auth)
         return Response(status=204)

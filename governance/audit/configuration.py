@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from governance.audit import operations
 from governance.audit.types import Entry
+from governance.audit.via import via
 from governance.types import SYSTEM, Actor, Subject
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
@@ -24,11 +25,12 @@ class ConfigurationAuditMiddleware(AuditlogMiddleware):  # type: ignore[misc]  #
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = _request.set(request)
+        token, through = _request.set(request), via.set(None)
         try:
             response: HttpResponse = super().__call__(request)
             return response
         finally:
+            via.reset(through)
             _request.reset(token)
 
     @staticmethod

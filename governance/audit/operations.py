@@ -12,6 +12,7 @@ from django.utils import timezone
 from governance.audit import checkpoint, merkle
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.audit.types import Entry
+from governance.audit.via import via
 from tenants.kernel import live, writes
 from tenants.kernel.context import require_schema
 from tenants.kernel.errors import AuditUnavailable, DomainError
@@ -48,7 +49,7 @@ def record(*entries: Entry) -> list[AuditEvent]:
 
 
 def _event(entry: Entry) -> AuditEvent:
-    subject = entry.subject
+    subject, through = entry.subject, via.get()
     event = AuditEvent(
         at=entry.at,
         action=entry.action,
@@ -65,7 +66,7 @@ def _event(entry: Entry) -> AuditEvent:
         subject_kind=subject.kind if subject else "",
         subject_id=str(storable(subject.id))[:120] if subject else "",
         outcome=entry.outcome,
-        body=storable(entry.body),
+        body=storable({**entry.body, "via": through} if through else entry.body),
     )
     event.digest = event.compute_digest()
     return event

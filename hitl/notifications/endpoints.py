@@ -14,7 +14,6 @@ from governance.audit.types import Entry
 from governance.types import SYSTEM, Actor, Subject
 from hitl.notifications import operations, pace
 from hitl.notifications.base import Channel, SendFailed, refused
-from hitl.notifications.messages import base_url
 from hitl.notifications.models import Endpoint, Notification
 from hitl.notifications.registry import CHANNELS, tenant_wide
 from hitl.notifications.types import Importance, Kind, Message, Status, Target
@@ -24,6 +23,7 @@ from tenants.kernel.models import uuid7
 from tenants.keys import operations as keys
 from tenants.keys.operations import Place, Sealed
 from tenants.keys.sealing import Undecipherable
+from tenants.tenancy.urls import base_url
 from tenants.tiers.quotas import ensure_feature
 
 KIND = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.conf import settings
 from django.urls import reverse
-from django_tenants.utils import get_tenant_domain_model
 
 from hitl.notifications.contacts import code_of
 from hitl.notifications.models import Notification
@@ -13,8 +11,8 @@ from hitl.notifications.types import Buttons, Importance, Kind, Message
 from hitl.reviews.models import Review
 from hitl.reviews.tiers import is_enough
 from hitl.reviews.types import Assurance
-from tenants.kernel.context import platform_context, require_schema
 from tenants.kernel.jsonvalues import JsonObject
+from tenants.tenancy.urls import base_url
 
 FACTS = {
     "tool": "Tool",
@@ -23,15 +21,6 @@ FACTS = {
     "agent": "Agent",
     "expires_at": "Decide until",
 }
-
-
-def base_url() -> str:
-    """Return where people reach the current tenant, without a slash at the end."""
-    schema = require_schema()
-    with platform_context():
-        domains = get_tenant_domain_model().objects.filter(tenant__schema_name=schema)
-        domain = domains.order_by("-is_primary", "pk").values_list("domain", flat=True).first()
-    return str(settings.TENANT_URL).format(host=domain or settings.PLATFORM_HOST).rstrip("/")
 
 
 def compose(rows: Sequence[Notification], *, now: datetime) -> Message:

@@ -33,6 +33,7 @@ from tests.agents.mcp_servers import scripted
 from tests.config.routes import routes
 from tests.governance.guarded import guardrails
 from tests.governance.samples import proposal
+from tests.governance.tokens import consents, make_client
 from tests.hitl import escalation_policies as escalation
 from tests.hitl import outbox
 
@@ -176,6 +177,10 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET governance/redacted": frozenset({"alice", "audrey"}),
     "GET governance/redacted/{pk}": frozenset({"alice", "audrey"}),
     "POST governance/redacted/{pk}/reveal": frozenset({"alice"}),
+    "GET identity/delegations": READERS,
+    "GET identity/delegations/{pk}": READERS,
+    "POST identity/delegations": READERS,
+    "POST identity/delegations/{pk}/withdraw": READERS,
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -253,6 +258,12 @@ BODIES: dict[str, Any] = {
     "PATCH governance/guardrails/{pk}": {"enabled": False},
     "POST governance/guardrails/{pk}/try": {"text": "hello"},
     "POST governance/redacted/{pk}/reveal": {"reason": "The bank asks", "password": "demo"},
+    "POST identity/delegations": {
+        "client": "{client}",
+        "audience": "https://orders.example.com",
+        "scopes": ["orders:read"],
+        "expires_at": "2100-01-01T00:00:00Z",
+    },
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -307,7 +318,11 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids |= {"hitl/escalation-policies": policy.pk, "hitl/service-levels": level.pk}
     ids["hitl/endpoints"] = outbox.endpoint("email", person("alice"), to="team@example.com").pk
 
+    bot = make_client("Order bot")
+
     def go(endpoint: str, who: str) -> Any:
+        if who != "anonymous":
+            ids["identity/delegations"] = consents(person(who), bot).pk
         method, _, path = endpoint.partition(" ")
         name = "SHOP_KEY" if path.startswith("tools/secrets") else "refund_order"
         if who != "anonymous":
@@ -327,7 +342,12 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
         if endpoint == "POST hitl/grants/{pk}/resume":
             StandingGrant.objects.filter(pk=grant.pk).update(paused_at=now, paused_why="it failed")
         body, content_type = _body(endpoint)
-        return client.generic(method, url, body.replace("{review}", str(review.pk)), content_type)
+        return client.generic(
+            method,
+            url,
+            body.replace("{review}", str(review.pk)).replace("{client}", str(bot.row.pk)),
+            content_type,
+        )
 
     return go
 

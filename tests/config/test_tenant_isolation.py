@@ -28,6 +28,10 @@ from governance.access.keys.operations import create_key
 from governance.access.models import Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent
 from governance.flow.models import TrustedSource
+from governance.identity import keys
+from governance.identity.issuing import issue
+from governance.identity.models import DelegationGrant, TokenClient, TrustedIssuer
+from governance.identity.types import Order
 from governance.policies.models import PolicyDecision, RiskThreshold
 from governance.signin.models import IdentityProvider
 from hitl.desk.models import SavedView
@@ -90,6 +94,7 @@ MODEL_OF_API = {
     "governance/guardrails": "guardrailbinding",
     "governance/findings": "guardrailfinding",
     "governance/redacted": "redactedvalue",
+    "identity/delegations": "delegationgrant",
 }
 MODEL_OF_PAGE = {
     "grants": "standinggrant",
@@ -204,6 +209,7 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         "logentry": "900005",
         **signing_in(alice),
         **routing(alice, oscar),
+        **identity(alice),
     }
 
 
@@ -251,6 +257,21 @@ def routing(alice: Any, oscar: Any) -> Ids:
         "scheduleoverride": str(override.pk),
         "substitution": str(substitution.pk),
         "reviewerprofile": "900006",
+    }
+
+
+def identity(alice: Any) -> Ids:
+    """Return the ids of rows about tokens."""
+    now = timezone.now()
+    order = Order(sub="agent:x", audience="only-at-acme", client_id="only-at-acme")
+    client = TokenClient.objects.create(name="only-at-acme")
+    grant = DelegationGrant.objects.create(user=alice, client=client, audience="only-at-acme", expires_at=now)
+    return {
+        "issuedtoken": issue(order, now=now).jti,
+        "signingkey": str(keys.ensure(now=now).pk),
+        "tokenclient": str(client.pk),
+        "delegationgrant": str(grant.pk),
+        "trustedissuer": str(TrustedIssuer.objects.create(issuer="only-at-acme").pk),
     }
 
 
@@ -385,6 +406,7 @@ class TestLists:
             "governance/guardrails",
             "governance/findings",
             "governance/redacted",
+            "identity/delegations",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:

@@ -28,6 +28,8 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
     headers = {"Accept": "application/json", **prepared.headers}
     if effect is not EffectClass.READ:
         headers["Idempotency-Key"] = context.idempotency_key
+    if tool.audience:
+        headers["Authorization"] = f"Bearer {context.token(tool.audience)}"
     patience_s = failures.patience_s(tool.timeout_s)
     try:
         answer = outbound.request(
@@ -42,7 +44,7 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
     text = answer.body.decode("utf-8", "replace")
     failure = failures.of_answer(
         answer.status,
-        redact(text, context.secrets)[:MAX_SAID],  # before it is cut: half a credential is not found
+        redact(text, context.hidden)[:MAX_SAID],  # before it is cut: half a credential is not found
         effect=effect,
         retry_after=answer.headers.get("retry-after"),
         now=timezone.now(),

@@ -126,6 +126,8 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
         return await session.send_request(types.CallToolRequest(params=params), _CALLED)
 
     secret = context.secrets[tool.server.secret.name] if tool.server.secret else None
+    if tool.audience:
+        secret = context.token(tool.audience)
     try:
         result = _run(
             work, url=tool.server.url, secret=secret, wire=wire, timeout_s=failures.patience_s(tool.timeout_s),
@@ -133,9 +135,9 @@ def call(tool: Tool, arguments: JsonObject, context: ToolContext) -> Any:
         )  # fmt: skip
     except Exception as error:  # the edge to a client that raises groups of anything
         if wire.sending.begun:
-            raise _of_the_call(error, wire, effect, context.secrets) from error
-        raise _before_the_call(error, wire, context.secrets) from error
-    return _value(result, context.secrets)
+            raise _of_the_call(error, wire, effect, context.hidden) from error
+        raise _before_the_call(error, wire, context.hidden) from error
+    return _value(result, context.hidden)
 
 
 def pinned(tool: types.Tool) -> JsonObject:
