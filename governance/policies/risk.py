@@ -78,7 +78,9 @@ def assess(
         risk = Risk.HIGH
         if not request.is_influenced:  # else information flow says it, and more exactly
             read = ", ".join(request.influence)
-            message = f"The run has read text that outsiders may have written ({read}); medium counts as high."
+            message = (
+                f"The run has read text that outsiders may have written ({read}); medium counts as high."
+            )
             facts.append(Reason(code="untrusted-influence", message=message, rule="influence"))
     if risk is Risk.MEDIUM and not tool.reversible and tool.is_consequential:
         risk = Risk.HIGH
