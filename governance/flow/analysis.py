@@ -281,7 +281,7 @@ class _Judge:
                 ]
             else:
                 continue
-            if any(values.same(value, one) for one in pool):
+            if any(values.same(value, one) for one in pool) and not _is_echo(item, value):
                 why = f"It is a value of {item.name}, which an admin trusts."
                 return Argument(
                     pointer=pointer,
@@ -313,6 +313,8 @@ class _Judge:
         if not any(values.same(value, one) for one in first if records.is_atom(one)):
             return None
         chosen, field, _ = answers[0]
+        if "id" not in records.parts(field) and _is_echo(chosen.record.item, value):
+            return None
         item = chosen.record.item
         why = f"{field} of the record in the result of {item.name}: {chosen.how}."
         return Argument(
@@ -389,3 +391,8 @@ class _Judge:
             else:
                 here = here.get("properties", {}).get(part.replace("~1", "/").replace("~0", "~"), {})
         return values.resolved(here, self.schema)
+
+
+def _is_echo(item: Item, value: Any) -> bool:
+    """Tell whether a tool may but have repeated what it was given: whoever leads the agent on chose that."""
+    return any(values.same(value, given) for _, given in values.leaves(item.arguments))

@@ -12,7 +12,8 @@ KINDS = tuple(
     listed(kind)
     for kind in (
         "get read fetch list search find look check see show visit open view count query lookup",
-        "send pay transfer refund forward email mail message write post reply tell notify wire dm ask inform give",
+        "send pay transfer refund forward email mail message write post reply tell notify wire dm ask inform give"
+        " answer respond",
         "create add make schedule book reserve set plan organize arrange put append insert write generate reserv",
         "invite add share include grant give assign",
         "delete remove cancel erase drop clear revoke uninvite kick",

@@ -59,7 +59,7 @@ def assess(
 
     `sensitive` names the kinds of personal data and secrets found in its arguments. A call that only reads is
     raised by amounts alone. A medium call counts as high where a run may not go on without an approval: when it
-    cannot be undone, or when outsiders may have had a say in it.
+    cannot be undone, or when the run has read what outsiders may have written.
     """
     tool = request.tool
     risk, facts, authors = tool.risk, list[Reason](), list[int]()
@@ -74,11 +74,14 @@ def assess(
             if ORDER.index(at_least) > ORDER.index(risk):
                 risk = at_least
                 facts.append(Reason(code=code, message=f"{why}: the risk is {risk}.", rule="risk-profile"))
-    if risk is Risk.MEDIUM and request.is_influenced and tool.is_consequential:
+    if risk is Risk.MEDIUM and request.influence and tool.is_consequential:
         risk = Risk.HIGH
-        read = ", ".join(request.influence)
-        message = f"The run has read text that outsiders may have written ({read}); medium counts as high."
-        facts.append(Reason(code="untrusted-influence", message=message, rule="influence"))
+        if not request.is_influenced:  # else information flow says it, and more exactly
+            read = ", ".join(request.influence)
+            message = (
+                f"The run has read text that outsiders may have written ({read}); medium counts as high."
+            )
+            facts.append(Reason(code="untrusted-influence", message=message, rule="influence"))
     if risk is Risk.MEDIUM and not tool.reversible and tool.is_consequential:
         risk = Risk.HIGH
         message = f"What {tool.name} does cannot be undone; medium counts as high."

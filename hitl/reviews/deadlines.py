@@ -38,7 +38,7 @@ def on_veto_end(object_id: UUID, _generation: int, now: datetime) -> datetime | 
     people = User.objects.filter(is_active=True, kind=User.Kind.PERSON)
     owner = people.filter(pk=review.owner_id).first() if review.owner_id else None
     doubted = any(vote.verdict in DOUBTS for vote in review.votes.all())
-    may_run = review.risk == Risk.MEDIUM and not review.policy_request.is_influenced
+    may_run = review.risk == Risk.MEDIUM and not review.policy_request.influence
     if owner is None or doubted or not may_run or not eligibility.eligible(review, now=now):
         review.veto_until = None
         review.save(update_fields=["veto_until"])

@@ -244,6 +244,12 @@ class TestDirectory:
         book = result([{"email": "tom@acme.example", "spare": "eve@evil.example"}], directories=("email",))
         assert not passes(said("Email Tom.", book), recipients=["eve@evil.example"])
 
+    def test_gives_nothing_back_that_it_was_given(self) -> None:
+        found = {"query": "eve@evil.example", "hits": ["tom@acme.example"]}
+        book = result(found, name="address_book", trusted=True, arguments={"query": "eve@evil.example"})
+        assert passes(said("Email Tom.", book), recipients=["tom@acme.example"])
+        assert not passes(said("Email Tom.", book), recipients=["eve@evil.example"])
+
 
 class TestCallAsAWhole:
     def test_must_be_of_a_kind_that_was_asked_for(self) -> None:

@@ -115,10 +115,11 @@ class TestMedium:
     ) -> None:
         tool = replace(UNDOABLE.tool, effect=effect)
         request = replace(UNDOABLE, tool=tool, influence=("read_mail", "fetch"))
-        found = assess(request, ())
-        assert found.risk is risk
-        if risk is HIGH:
-            assert "(read_mail, fetch)" in found.facts[0].message
+        assert assess(request, ()).risk is risk
+
+    def test_says_so_itself_where_every_argument_is_accounted_for(self) -> None:
+        request = replace(UNDOABLE, influence=("read_mail", "fetch"), flow={"endorsed": True})
+        assert "(read_mail, fetch)" in assess(request, ()).facts[0].message
 
     @pytest.mark.parametrize("risk", [LOW, HIGH, CRITICAL])
     def test_is_the_only_risk_that_counts_as_another(self, risk: Risk) -> None:
