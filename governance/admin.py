@@ -21,6 +21,14 @@ from governance.flow.admin import TrustedSourceAdmin
 from governance.flow.models import TrustedSource
 from governance.guardrails.admin import GuardrailBindingAdmin, GuardrailFindingAdmin, RedactedValueAdmin
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
+from governance.metering.admin import (
+    BudgetAdmin,
+    PriceAdmin,
+    RateLimitAdmin,
+    ReservationAdmin,
+    UsageRecordAdmin,
+)
+from governance.metering.models import Budget, Price, RateLimit, Reservation, UsageRecord
 from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import PolicyAdmin, RiskThresholdAdmin
 from governance.policies.models import Policy, RiskProfile, RiskThreshold
@@ -51,5 +59,10 @@ for ours_or_nobodys in (Authenticator, EmailAddress, SocialAccount, SocialApp, S
 admin.site.register(AccessAttempt, LockOutAdmin)
 admin.site.register(Authenticator, SecondFactorAdmin)
 admin.site.register(IdentityProvider, IdentityProviderAdmin)
+admin.site.register(Budget, BudgetAdmin)
+admin.site.register(Price, PriceAdmin)
+admin.site.register(RateLimit, RateLimitAdmin)
+admin.site.register(Reservation, ReservationAdmin)
+admin.site.register(UsageRecord, UsageRecordAdmin)
 
-__all__ = ["AuditEventAdmin", "LockOutAdmin", "SecondFactorAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]
+__all__ = ["AuditEventAdmin", "BudgetAdmin", "LockOutAdmin", "SecondFactorAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]

@@ -10,6 +10,7 @@ from governance.guardrails.api import (
     GuardrailFindingViewSet,
     RedactedValueViewSet,
 )
+from governance.metering.api import BudgetViewSet, UsageCsvView, UsageView
 from governance.platform.api import TenantViewSet, TierViewSet
 from governance.policies.api import PolicyDefaultView, PolicyViewSet, RiskThresholdViewSet
 from governance.policies.profile_api import RiskProfileView
@@ -19,6 +20,7 @@ __all__ = [
     "ApiKeyViewSet",
     "AssignRoleView",
     "AuditEventViewSet",
+    "BudgetViewSet",
     "CheckPermissionView",
     "CheckpointViewSet",
     "GrantLevelView",
@@ -35,4 +37,6 @@ __all__ = [
     "TenantViewSet",
     "TierViewSet",
     "TrustedSourceViewSet",
+    "UsageCsvView",
+    "UsageView",
 ]

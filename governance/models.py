@@ -5,6 +5,14 @@ from governance.access.models import IdempotencyRecord, Role, User
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditLeaf
 from governance.flow.models import TrustedSource
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
+from governance.metering.models import (
+    Budget,
+    BudgetWindow,
+    Price,
+    RateLimit,
+    Reservation,
+    UsageRecord,
+)
 from governance.policies.models import (
     Policy,
     PolicyDecision,
@@ -22,6 +30,8 @@ __all__ = [
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "Budget",
+    "BudgetWindow",
     "GuardrailBinding",
     "GuardrailFinding",
     "IdempotencyRecord",
@@ -31,12 +41,16 @@ __all__ = [
     "PolicyDefault",
     "PolicyReplay",
     "PolicyVersion",
+    "Price",
+    "RateLimit",
     "RedactedValue",
+    "Reservation",
     "RiskProfile",
     "RiskThreshold",
     "Role",
     "RoleMapping",
     "RulebookState",
     "TrustedSource",
+    "UsageRecord",
     "User",
 ]
