@@ -21,6 +21,7 @@ from agents.tools.models import Tool
 from governance.audit.models import AuditEvent
 from governance.metering import operations as metering
 from governance.metering.models import Budget, BudgetWindow, Reservation, UsageRecord
+from governance.policies.models import PolicyDecision
 from tenants.kernel.context import schema_tenant, tenant_context
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, Fault, calls, text
@@ -232,6 +233,8 @@ class TestATool:
         assert standing() == (2 * COST + 5_000, 0)
         assert run.cost_micros == 2 * COST + 5_000
         assert [row.name for row in usage_of(run)] == [MODEL, "strike", MODEL]
+        asked = PolicyDecision.objects.get(run_id=run.pk).request["circumstances"]["cost"]
+        assert asked == {"estimate": 5_000, "run_spent": COST}, "what rules are told"
 
     def test_that_does_not_fit_is_refused_and_never_entered(
         self, start: Start, work: Work, probe: type[Probe], model: FakeModel
