@@ -17,7 +17,6 @@ urlpatterns = [
     path("", include("governance.urls")),
     path("", include("hitl.urls")),
     path("", include("agents.urls")),
-    path("", include("governance.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

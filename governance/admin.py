@@ -65,4 +65,12 @@ admin.site.register(RateLimit, RateLimitAdmin)
 admin.site.register(Reservation, ReservationAdmin)
 admin.site.register(UsageRecord, UsageRecordAdmin)
 
-__all__ = ["AuditEventAdmin", "BudgetAdmin", "LockOutAdmin", "SecondFactorAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]
+__all__ = [
+    "AuditEventAdmin",
+    "BudgetAdmin",
+    "LockOutAdmin",
+    "SecondFactorAdmin",
+    "TenantAdmin",
+    "TierAdmin",
+    "UserAdmin",
+]
