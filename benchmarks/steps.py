@@ -125,5 +125,6 @@ def _model_ms() -> float:
             model=settings.OPENAI_MODEL,
             messages=[{"role": "user", "content": STEPS}],
             tools=[{"type": "function", "function": function}],
+            max_output_tokens=4096,
         )
     return wall[0]

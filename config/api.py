@@ -23,6 +23,7 @@ from governance.api import (
     ApiKeyViewSet,
     AssignRoleView,
     AuditEventViewSet,
+    BudgetViewSet,
     CheckPermissionView,
     CheckpointViewSet,
     DelegationViewSet,
@@ -40,6 +41,8 @@ from governance.api import (
     TenantViewSet,
     TierViewSet,
     TrustedSourceViewSet,
+    UsageCsvView,
+    UsageView,
 )
 from hitl.api import (
     AnalyticsView,
@@ -95,6 +98,7 @@ work.register("governance/redacted", RedactedValueViewSet)
 work.register("governance/policies", PolicyViewSet)
 work.register("governance/trusted-sources", TrustedSourceViewSet)
 work.register("identity/delegations", DelegationViewSet, basename="delegation")
+work.register("governance/budgets", BudgetViewSet)
 
 # Swagger UI writes inline styles.
 docs = csp_update({"style-src": "'unsafe-inline'"})(
@@ -129,5 +133,7 @@ tenant_urls: list[Any] = [
     path("governance/permissions/check", CheckPermissionView.as_view(), name="permission-check"),
     path("governance/permissions/grant", GrantLevelView.as_view(), name="level-grant"),
     path("governance/policy-default", PolicyDefaultView.as_view(), name="policy-default"),
+    path("governance/usage", UsageView.as_view(), name="usage-api"),
+    path("governance/usage.csv", UsageCsvView.as_view(), name="usage-csv"),
     path("", include(work.urls)),
 ]

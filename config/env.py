@@ -31,6 +31,7 @@ class Env(BaseSettings):
     openai_base_url: str = "https://api.openai.com/v1"
     openai_model: str = "gpt-4.1-mini"
     model_timeout_s: float = 60.0
+    rate_limits_fail_open: bool = False
     tenant_max_runs: int = Field(default=0, ge=0)
     information_flow: Literal["enforce", "off"] = "enforce"
     tenant_url: str = ""

@@ -68,6 +68,13 @@ GROUPS = {
         Link(title="Circuits", icon="electrical_services", model="agents.circuit"),
         Link(title="Concurrency caps", icon="speed", model="agents.concurrencycap"),
     ),
+    "Costs": (
+        Link(title="Budgets", icon="account_balance_wallet", model="governance.budget"),
+        Link(title="Usage", icon="bar_chart", model="governance.usagerecord"),
+        Link(title="Reservations", icon="pending_actions", model="governance.reservation"),
+        Link(title="Prices", icon="sell", model="governance.price"),
+        Link(title="Rate limits", icon="speed", model="governance.ratelimit"),
+    ),
     "Notifications": (
         Link(title="Endpoints", icon="campaign", model="hitl.endpoint"),
         Link(title="Outbox", icon="outbox", model="hitl.notification"),

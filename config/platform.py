@@ -8,13 +8,14 @@ from agents.admin import PlatformHaltAdmin
 from config.admin import ThemedSite
 from governance.admin import (
     AuditEventAdmin,
+    BudgetAdmin,
     LockOutAdmin,
     SecondFactorAdmin,
     TenantAdmin,
     TierAdmin,
     UserAdmin,
 )
-from governance.models import AuditEvent, User
+from governance.models import AuditEvent, Budget, User
 from tenants.admin import DomainAdmin, PlatformFlagAdmin
 from tenants.models import Domain, PlatformHalt, Tenant, Tier
 
@@ -28,3 +29,4 @@ site.register(User, UserAdmin)
 site.register(AuditEvent, AuditEventAdmin)
 site.register(AccessAttempt, LockOutAdmin)
 site.register(Authenticator, SecondFactorAdmin)
+site.register(Budget, BudgetAdmin)

@@ -29,6 +29,14 @@ from governance.identity.admin import (
     TrustedIssuerAdmin,
 )
 from governance.identity.models import DelegationGrant, IssuedToken, SigningKey, TokenClient, TrustedIssuer
+from governance.metering.admin import (
+    BudgetAdmin,
+    PriceAdmin,
+    RateLimitAdmin,
+    ReservationAdmin,
+    UsageRecordAdmin,
+)
+from governance.metering.models import Budget, Price, RateLimit, Reservation, UsageRecord
 from governance.platform.admin import TenantAdmin, TierAdmin
 from governance.policies.admin import PolicyAdmin, RiskThresholdAdmin
 from governance.policies.models import Policy, RiskProfile, RiskThreshold
@@ -64,5 +72,18 @@ admin.site.register(DelegationGrant, DelegationGrantAdmin)
 admin.site.register(TrustedIssuer, TrustedIssuerAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(IssuedToken, IssuedTokenAdmin)
+admin.site.register(Budget, BudgetAdmin)
+admin.site.register(Price, PriceAdmin)
+admin.site.register(RateLimit, RateLimitAdmin)
+admin.site.register(Reservation, ReservationAdmin)
+admin.site.register(UsageRecord, UsageRecordAdmin)
 
-__all__ = ["AuditEventAdmin", "LockOutAdmin", "SecondFactorAdmin", "TenantAdmin", "TierAdmin", "UserAdmin"]
+__all__ = [
+    "AuditEventAdmin",
+    "BudgetAdmin",
+    "LockOutAdmin",
+    "SecondFactorAdmin",
+    "TenantAdmin",
+    "TierAdmin",
+    "UserAdmin",
+]

@@ -11,6 +11,7 @@ from governance.guardrails.api import (
     RedactedValueViewSet,
 )
 from governance.identity.consent import DelegationViewSet
+from governance.metering.api import BudgetViewSet, UsageCsvView, UsageView
 from governance.platform.api import TenantViewSet, TierViewSet
 from governance.policies.api import PolicyDefaultView, PolicyViewSet, RiskThresholdViewSet
 from governance.policies.profile_api import RiskProfileView
@@ -20,6 +21,7 @@ __all__ = [
     "ApiKeyViewSet",
     "AssignRoleView",
     "AuditEventViewSet",
+    "BudgetViewSet",
     "CheckPermissionView",
     "CheckpointViewSet",
     "DelegationViewSet",
@@ -37,4 +39,6 @@ __all__ = [
     "TenantViewSet",
     "TierViewSet",
     "TrustedSourceViewSet",
+    "UsageCsvView",
+    "UsageView",
 ]

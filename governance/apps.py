@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+METERED = ("budget", "budgetwindow", "price", "ratelimit", "reservation", "usagerecord")
+
 
 class GovernanceConfig(AppConfig):
     """Fill registries, and chain configuration changes into the audit log."""
@@ -23,6 +25,7 @@ class GovernanceConfig(AppConfig):
         _signin()
         _evidence()
         _rules()
+        _metering()
         _platform()
         identity.connect()
         configuration.install()
@@ -195,3 +198,34 @@ def _platform() -> None:
         auditor=[*look, "waffle.view_flag"],
     )
     auditlog.register(Flag, m2m_fields={"groups", "users"}, exclude_fields=["modified"])
+
+
+def _metering() -> None:
+    """Say who sees and sets prices and budgets, and hold tenants to the tokens of their tier."""
+    from auditlog.registry import auditlog
+
+    from governance.access import roles
+    from governance.access.keys import scopes
+    from governance.metering import tiers
+    from governance.metering.models import Budget, Price, RateLimit
+    from governance.rulebook.parts import PARTS
+    from tenants.signals import limits_changed
+    from tenants.tenancy.operations import leave_behind
+
+    see = [f"governance.view_{name}" for name in METERED]
+    change = [f"governance.{verb}_{name}" for name in ("budget", "ratelimit") for verb in ("add", "change")]
+    roles.grant(
+        admin=[*see, *change, "governance.add_price", "governance.reconcile_reservation"],
+        operator=see,
+        viewer=["governance.view_budget", "governance.view_usagerecord"],
+        auditor=see,
+    )
+    scopes.offer(
+        costs_read=["governance.view_budget", "governance.view_usagerecord"],
+        budgets_write=["governance.view_budget", "governance.add_budget", "governance.change_budget"],
+    )
+    PARTS.add("metering", "governance.metering.rules:standing")
+    limits_changed.connect(tiers.on_limits_changed, dispatch_uid="metering.limits_changed")
+    leave_behind("governance_budgetwindow", "governance_reservation", "governance_usagerecord")
+    for model in (Budget, Price, RateLimit):
+        auditlog.register(model)

@@ -13,6 +13,7 @@ from governance.identity.models import (
     TokenClient,
     TrustedIssuer,
 )
+from governance.metering.models import Budget, BudgetWindow, Price, RateLimit, Reservation, UsageRecord
 from governance.policies.models import (
     Policy,
     PolicyDecision,
@@ -30,6 +31,8 @@ __all__ = [
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "Budget",
+    "BudgetWindow",
     "DelegationGrant",
     "GuardrailBinding",
     "GuardrailFinding",
@@ -41,7 +44,10 @@ __all__ = [
     "PolicyDefault",
     "PolicyReplay",
     "PolicyVersion",
+    "Price",
+    "RateLimit",
     "RedactedValue",
+    "Reservation",
     "RiskProfile",
     "RiskThreshold",
     "Role",
@@ -52,5 +58,6 @@ __all__ = [
     "TokenClient",
     "TrustedIssuer",
     "TrustedSource",
+    "UsageRecord",
     "User",
 ]

@@ -1,5 +1,6 @@
 """Index of this app's pages."""
 
-from governance.signin.urls import urlpatterns
+from governance.metering.urls import urlpatterns as metering
+from governance.signin.urls import urlpatterns as signin
 
-__all__ = ["urlpatterns"]
+urlpatterns = [*signin, *metering]

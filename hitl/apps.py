@@ -59,7 +59,8 @@ def _notifications() -> None:
     from auditlog.registry import auditlog
 
     from governance.access import roles
-    from hitl.notifications import listeners
+    from governance.metering.signals import budget_warned
+    from hitl.notifications import budgets, listeners
     from hitl.notifications.models import Contact, Endpoint, NotificationRule
     from hitl.reviews import signals
     from tenants.timers.registry import TIMERS
@@ -75,6 +76,7 @@ def _notifications() -> None:
     auditlog.register(Contact, mask_fields=["address"], exclude_fields=["nonce", "code_tries", "failures"])
     auditlog.register(NotificationRule)
     TIMERS.add("notification", "hitl.notifications.operations:on_timer")
+    budget_warned.connect(budgets.on_budget_warned, dispatch_uid="notifications.budget_warned")
     signals.review_opened.connect(listeners.on_opened, dispatch_uid="notifications.opened")
     signals.review_changed.connect(listeners.on_changed, dispatch_uid="notifications.changed")
     signals.review_decided.connect(listeners.on_decided, dispatch_uid="notifications.decided")

@@ -18,6 +18,10 @@ class AgentConfig(BaseModel):
     fallback_models: list[str] = Field(default_factory=list, max_length=5)
     """Asked in this order when the model does not answer."""
     max_turns: int = Field(default=20, ge=1, le=100)
+    max_output_tokens: int = Field(default=4096, ge=1, le=200_000)
+    """Where an answer of the model is cut; budgets reserve for as many."""
+    max_cost_micros: int | None = Field(default=None, ge=1)
+    """What one run may cost in micro-dollars; nothing further is started that could cost more."""
     fallback_answer: str = ""
     """What the person is told when everything failed; without it the run ends as failed."""
     hand_off_after: int = Field(default=3, ge=0, le=20)

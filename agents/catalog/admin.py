@@ -19,6 +19,8 @@ SETTINGS = {
     "model": "the model that is asked; empty for the platform's default",
     "fallback_models": "models asked in this order when that one does not answer, 5 at most",
     "max_turns": "turns of the model in one run, 1 to 100; 20 if not given",
+    "max_output_tokens": "tokens after which an answer of the model is cut; 4096 if not given",
+    "max_cost_micros": "what one run may cost, in micro-dollars (1,000,000 are one dollar); no limit if not given",
     "fallback_answer": "what the person is told when everything failed; without it the run ends as failed",
     "hand_off_after": "failures in a row after which a person takes over, 0 for never; 3 if not given",
 }

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from agents.catalog.models import Agent
 from agents.catalog.operations import create_agent
+from agents.demo.costs import seed_costs
 from agents.demo.delegation import seed_tokens
 from agents.demo.duty import seed_duty
 from agents.demo.models import Employee, Order, Ticket
@@ -257,6 +258,7 @@ def _seed_tenant(scenario: Scenario) -> None:
         },
     )
     _seed_identity_provider()
+    seed_costs(budgets=scenario.schema == "globex")
     seed_duty(payments=scenario.payments, turns=[people["bob"], people["rita"]], now=timezone.now())
     if not Agent.objects.filter(name=scenario.agent).exists():
         Tool.objects.filter(name__in=scenario.confidential).update(security_level=SecurityLevel.CONFIDENTIAL)

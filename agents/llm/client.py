@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+import httpx2
 import openai
 from django.conf import settings
 
@@ -14,6 +16,7 @@ from tenants.kernel.errors import DomainError
 from tenants.kernel.jsonvalues import storable
 
 P = TypeVar("P")
+OPENAI_HOST = "api.openai.com"
 MAX_ID = 100
 """Characters of a call's id that are kept: a result is stored with its id and must match its call."""
 
@@ -21,8 +24,8 @@ MAX_ID = 100
 class ModelUnavailable(DomainError):
     """The model did not answer.
 
-    `transient` tells whether trying again may help, `retry_after_s` when at the earliest, and
-    `asked=False` that the endpoint was not asked at all.
+    `transient` tells whether trying again may help, `retry_after_s` when at the earliest,
+    `asked=False` that the endpoint was not asked at all, and `may_be_billed` that it may have done the work.
     """
 
     code = "model-unavailable"
@@ -30,10 +33,17 @@ class ModelUnavailable(DomainError):
     title = "The model did not answer"
 
     def __init__(
-        self, detail: str, *, transient: bool, retry_after_s: float | None = None, asked: bool = True
+        self,
+        detail: str,
+        *,
+        transient: bool,
+        retry_after_s: float | None = None,
+        asked: bool = True,
+        may_be_billed: bool = False,
     ) -> None:
         super().__init__(detail)
         self.transient, self.retry_after_s, self.asked = transient, retry_after_s, asked
+        self.may_be_billed = may_be_billed
 
 
 @cache
@@ -41,14 +51,22 @@ def _client(base_url: str, api_key: str, timeout_s: float) -> openai.OpenAI:
     return openai.OpenAI(base_url=base_url, api_key=api_key or "unset", timeout=timeout_s, max_retries=0)
 
 
-def complete(*, model: str, messages: Sequence[Message], tools: Sequence[dict[str, Any]]) -> Reply:
+def complete(
+    *, model: str, messages: Sequence[Message], tools: Sequence[dict[str, Any]], max_output_tokens: int
+) -> Reply:
     """Return the model's reply to the conversation; raise ModelUnavailable when there is none.
 
-    `tools` are in the OpenAI form. One request a call: whoever asks tries again, without holding a
-    worker meanwhile.
+    `tools` are in the OpenAI form, and the answer is cut after `max_output_tokens`. One request a call:
+    whoever asks tries again, without holding a worker meanwhile.
     """
     client = _client(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, settings.MODEL_TIMEOUT_S)
-    body = {"model": model, "messages": list(messages), **({"tools": list(tools)} if tools else {})}
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": list(messages),
+        _cap(settings.OPENAI_BASE_URL): max_output_tokens,
+    }
+    if tools:
+        body["tools"] = list(tools)
     try:
         # The typed method walks every message on every call, and building its models costs more than
         # the rest of the call; the body is in its form already and the answer is read defensively.
@@ -63,8 +81,14 @@ def complete(*, model: str, messages: Sequence[Message], tools: Sequence[dict[st
         raise ModelUnavailable(
             f"The model endpoint at {settings.OPENAI_BASE_URL} did not answer: {_message(error)}",
             transient=True,
+            may_be_billed=not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout),
         ) from error
     return _reply(answer)
+
+
+def _cap(base_url: str) -> str:
+    """Return the parameter that caps the answer: OpenAI's newer models know one, most other endpoints the other."""
+    return "max_completion_tokens" if urlsplit(base_url).hostname == OPENAI_HOST else "max_tokens"
 
 
 def _retry_after_s(error: openai.APIStatusError) -> float | None:
@@ -93,6 +117,7 @@ def _reply(answer: Any) -> Reply:
         tool_calls=_distinct([_tool_call(call, n) for n, call in enumerate(calls)]),
         usage=Usage(
             input_tokens=max(0, _part(usage, "prompt_tokens", int)),
+            cached_tokens=max(0, _part(_part(usage, "prompt_tokens_details", dict), "cached_tokens", int)),
             output_tokens=max(0, _part(usage, "completion_tokens", int)),
         ),
         finish_reason=_part(choices[0], "finish_reason", str),

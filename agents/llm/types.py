@@ -19,9 +19,10 @@ class ToolCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Tokens of one call."""
+    """Tokens of one call. Cached ones are a part of those that went in."""
 
     input_tokens: int = 0
+    cached_tokens: int = 0
     output_tokens: int = 0
 
 

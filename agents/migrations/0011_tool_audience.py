@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("agents", "0015_withheld_results"),
+        ("agents", "0010_security_levels"),
     ]
 
     operations = [

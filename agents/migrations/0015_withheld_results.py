@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("agents", "0010_security_levels")]
+    dependencies = [("agents", "0013_metering")]
 
     operations = [
         migrations.AddField(

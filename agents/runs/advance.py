@@ -148,6 +148,7 @@ def _carry_on(hold: Hold, work: Work) -> Work | None:
             hold.reload(work.step)
             hold.fence(progress=True)
             work.finish(result)
+            hold.spending.book()
         raise
 
 
@@ -157,6 +158,7 @@ def _settled(hold: Hold, work: Work, result: Any) -> Work | None:
         following = work.finish(result)
         if following is None:
             following = _plan(hold)
+        hold.spending.book()
         hit("plan.before-commit")
     hit("tool.committed" if work.starts_effect else "model.committed")
     return following

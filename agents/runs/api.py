@@ -22,6 +22,7 @@ from agents.runs import escalations, influence, operations
 from agents.runs.models import Run, Step
 from governance.access.idempotency import once
 from governance.access.rights.holding import GrantedByLevel
+from governance.metering.types import MILLION
 from governance.types import Risk
 from hitl.reviews.api import ReviewSerializer
 from tenants.kernel import live
@@ -76,8 +77,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return {"kind": "review", "review": str(step.review_id), "tool": step.name} if step else None
 
     def get_usage(self, run: Run) -> dict[str, Any]:
-        """Return tokens; `cost_usd` is null while no prices are configured."""
-        return {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "cost_usd": None}
+        """Return tokens and dollars; `cost_usd` is null while no price is known."""
+        cost = None if run.cost_micros is None else run.cost_micros / MILLION
+        return {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "cost_usd": cost}
 
     @extend_schema_field(TAINT)
     def get_taint(self, run: Run) -> dict[str, Any]:

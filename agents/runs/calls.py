@@ -61,7 +61,8 @@ class ToolWork:
         if not self.hold.lease.is_alive():
             self.report_late(Screened(outcome=Outcome(ok=False, error=NEVER_STARTED, started=False)))
             raise LeaseLost
-        outcome = executor.execute(self.claim, tool=self.tool, arguments=self.arguments)
+        too_fast = self.hold.spending.why_too_fast(self.tool, now=self.hold.clock())
+        outcome = too_fast or executor.execute(self.claim, tool=self.tool, arguments=self.arguments)
         hit("tool.after-effect")
         return screening.of_outcome(self.hold, self.step, outcome)
 
@@ -70,8 +71,9 @@ class ToolWork:
         hold, step, request, result = self.hold, self.step, self.claim.decision.request, screened.outcome
         screening.keep(screened, run=hold.run, step=step, now=hold.clock())
         gate.complete(self.claim.decision, result, now=hold.clock())
+        hold.spending.call_ended(result)
         keep_effect(step, result, now=hold.clock())
-        hold.report("tool", step.name, ok=result.ok or not (result.transient or result.unknown))
+        hold.report("tool", step.name, ok=hold.spending.is_healthy(result))
         hold.free_slot("tool", step.name)
         if result.unknown:
             return _ambiguous(hold, step, request, result.error, over_at=None)
@@ -101,6 +103,7 @@ class ToolWork:
         it is withdrawn, and the run goes on.
         """
         now, run, result = self.hold.clock(), Run(pk=self.hold.run.pk), screened.outcome
+        self.hold.spending.call_ended_late(result, now=now)
         with transaction.atomic():
             screening.keep(screened, run=run, step=self.step, now=now)
             if not is_reported(self.step, self.claim.decision):
@@ -275,6 +278,8 @@ def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: b
             questions.ask(hold, step, decision)
         case Effect.PERMIT if executor.asks_model(tool):
             return quarantine.begin(hold, step, decision.request)
+        case Effect.PERMIT if refused := hold.spending.why_not(step, tool, config=hold.config):
+            hold.refuse(step, refused.code, refused.detail)
         case Effect.PERMIT:
             claim = executor.claim(decision, idempotency_key=str(step.pk), now=hold.clock())
             attempt = step.attempts + 1

@@ -17,6 +17,7 @@ from agents.runs.keeper import keeper
 from agents.runs.lease import Lease, Weather
 from agents.runs.models import Run, Step
 from agents.runs.operations import close_open_steps, entry, ring
+from agents.runs.spending import Spending
 from agents.tools.models import Tool
 from governance.audit import operations as audit
 from governance.guardrails.engine import Guardrails
@@ -67,6 +68,7 @@ class Hold:
         self.steps: list[Step] = []
         self.agent = run.agent.ref()
         self.weather = Weather()
+        self.spending = Spending(run)
         self._tools: dict[str, dict[str, Any]] | None = None
 
     @cached_property
@@ -95,6 +97,7 @@ class Hold:
     def fence(self, *, progress: bool = False) -> None:
         """Renew the lease and read what may be started; raise LeaseLost if the run is somebody else's."""
         self.weather = lease.fence(self.run, self.lease, now=self.clock(), progress=progress)
+        self.spending.begin(self.weather.revisions, now=self.clock())
 
     def load(self) -> Step | None:
         """Read the steps; return the one that the run cannot go past yet."""

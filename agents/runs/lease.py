@@ -97,7 +97,7 @@ def claim(run_id: str, *, now: datetime) -> tuple[Run, Lease] | None:
 FENCE_SQL = f"""
 UPDATE agents_run SET lease_expires_at = %(until)s, updated_at = %(now)s,
  input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
- recoveries = CASE WHEN %(progress)s THEN 0 ELSE recoveries END
+ cost_micros = %(cost_micros)s, recoveries = CASE WHEN %(progress)s THEN 0 ELSE recoveries END
 WHERE id = %(run)s AND status = 'running' AND lease_token = %(token)s
 RETURNING pause_requested, pause_reason, {STANDING_SQL}, {CONCURRENT_RUNS_SQL},
  (SELECT json_agg(row_to_json(c)) FROM agents_circuit c WHERE c.state <> 'closed' OR c.failures > 0),
@@ -108,7 +108,7 @@ RETURNING pause_requested, pause_reason, {STANDING_SQL}, {CONCURRENT_RUNS_SQL},
 
 
 def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
-    """Renew the lease, store the run's token counts and return what may be started; or raise LeaseLost.
+    """Renew the lease, store the run's token counts and cost, and return what may be started; or raise LeaseLost.
 
     The first statement of every transaction of a worker: it locks the run's row until the commit.
     """
@@ -118,6 +118,7 @@ def fence(run: Run, lease: Lease, *, now: datetime, progress: bool) -> Weather:
         "now": now,
         "input_tokens": run.input_tokens,
         "output_tokens": run.output_tokens,
+        "cost_micros": run.cost_micros,
         "progress": progress,
         "run": run.pk,
         "token": lease.token,

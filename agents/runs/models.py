@@ -75,6 +75,9 @@ class Run(StatusModel):
     trace_id = models.CharField(max_length=32)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
+    cost_micros = models.BigIntegerField(
+        null=True, help_text="What its calls have cost, in micro-dollars; empty while no price is known."
+    )
     engine_version = models.PositiveSmallIntegerField(
         default=1, help_text="Which rules of the engine wrote its steps."
     )

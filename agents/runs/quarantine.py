@@ -18,11 +18,14 @@ from agents.llm.types import Reply
 from agents.runs import engine, handles
 from agents.runs.hold import Hold, Work
 from agents.runs.models import Step
+from agents.runs.spending import Terms
+from governance.metering.types import BudgetExceeded, PriceUnknown
 from governance.types import PolicyRequest
 from tenants.kernel.errors import InvalidInput
 from tenants.kernel.jsonvalues import canonical
 
 MAX_DATA_BYTES = 64 * 1024
+MAX_ANSWER_TOKENS = 1024
 BIGGEST = 2**53
 ASKED = {
     "choice": "one of the options, exactly as written",
@@ -43,24 +46,29 @@ class ExtractWork:
     hold: Hold
     step: Step
     request: PolicyRequest
-    data: Any
+    messages: list[dict[str, Any]]
+    terms: Terms
     starts_effect = False
 
     def perform(self) -> Reply | ModelUnavailable:
         """Ask the model, without tools."""
         try:
             reply = client.complete(
-                model=_model(self.hold), messages=_messages(self.request, self.data), tools=()
+                model=_model(self.hold), messages=self.messages, tools=(), max_output_tokens=MAX_ANSWER_TOKENS
             )
         except ModelUnavailable as error:
+            if error.may_be_billed:
+                self.hold.spending.count(self.terms.estimate)
             return error
         self.hold.run.input_tokens += reply.usage.input_tokens
         self.hold.run.output_tokens += reply.usage.output_tokens
+        self.hold.spending.count(self.terms.charge(reply.usage) or self.terms.estimate)
         return reply
 
     def finish(self, result: Reply | ModelUnavailable) -> Work | None:
         """Keep an answer of the kind that was asked for; nothing else of what the model said."""
         hold, step, given = self.hold, self.step, self.request.arguments
+        hold.spending.ended(self.terms, self.terms.cost_of(result))
         if isinstance(result, ModelUnavailable):
             self._fail("The model that reads withheld results did not answer.")
             return None
@@ -80,8 +88,9 @@ class ExtractWork:
         self.step.close(Step.Status.FAILED, now=self.hold.clock(), result={"content": content}, **usage)
         self.hold.audit("model.extracted", step=self.step, outcome="error", body={"message": message})
 
-    def report_late(self, result: Any) -> None:
-        """Do nothing: an answer changes nothing outside."""
+    def report_late(self, result: Reply | ModelUnavailable) -> None:
+        """Settle what the answer cost; it changes nothing else."""
+        self.hold.spending.settle_late(self.terms, self.terms.cost_of(result), now=self.hold.clock())
 
 
 def begin(hold: Hold, step: Step, request: PolicyRequest) -> Work | None:
@@ -94,8 +103,23 @@ def begin(hold: Hold, step: Step, request: PolicyRequest) -> Work | None:
         content = engine.failure("bad-handle", error.detail)
         step.close(Step.Status.FAILED, now=hold.clock(), result={"content": content})
         return None
+    messages = _messages(request, data)
+    try:
+        terms = hold.spending.agree_on_model(
+            step,
+            model=_model(hold),
+            attempt=step.attempts + 1,
+            messages=messages,
+            tools=(),
+            max_output_tokens=MAX_ANSWER_TOKENS,
+            max_cost=hold.config.max_cost_micros,
+        )
+    except (BudgetExceeded, PriceUnknown) as error:
+        content = engine.failure(error.code, error.detail)
+        step.close(Step.Status.DENIED, now=hold.clock(), result={"content": content})
+        return None
     hold.move(step, Step.Status.EXECUTING, attempts=step.attempts + 1)
-    return ExtractWork(hold=hold, step=step, request=request, data=data)
+    return ExtractWork(hold=hold, step=step, request=request, messages=messages, terms=terms)
 
 
 def parse(text: str, *, kind: str, options: Any) -> Any:

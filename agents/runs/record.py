@@ -65,6 +65,10 @@ def request_of(hold: Hold, step: Step, tool: Tool, arguments: dict[str, Any]) ->
         circumstances={
             "user": {"step_up": hold.run.snapshot.get("step_up", False)},
             "run": _so_far(hold, step),
+            "cost": {
+                "estimate": hold.spending.price_of(tool).micros or 0,
+                "run_spent": hold.run.cost_micros or 0,
+            },
         },
     )
 

@@ -13,6 +13,8 @@ from agents.resilience import breaker
 from agents.runs import engine, handoffs
 from agents.runs.hold import Hold, Work
 from agents.runs.models import Step
+from agents.runs.spending import Terms
+from governance.metering.types import FREE, BudgetExceeded, Charge, PriceUnknown
 from tenants.kernel.errors import DomainError
 from tenants.kernel.failpoints import hit
 from tenants.kernel.jsonvalues import sha256_hex
@@ -29,6 +31,13 @@ class HistoryMismatch(DomainError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TooFast:
+    """The model was not asked: a minute holds no more requests or tokens."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelWork:
     """A stored model step to carry out."""
 
@@ -36,32 +45,50 @@ class ModelWork:
     step: Step
     action: CallModel
     definitions: list[dict[str, Any]]
+    terms: Terms
     starts_effect = False
 
-    def perform(self) -> Reply | ModelUnavailable:
-        """Ask the model."""
+    def perform(self) -> Reply | ModelUnavailable | TooFast:
+        """Ask the model, unless a minute holds no more requests."""
+        cap = self.hold.config.max_output_tokens
+        wait_s = self.hold.spending.too_fast(
+            self.action.messages, self.definitions, max_output_tokens=cap, now=self.hold.clock()
+        )
+        if wait_s:
+            return TooFast(wait_s=wait_s)
         hit("model.before-call")
         try:
             reply = client.complete(
-                model=self.step.name, messages=self.action.messages, tools=self.definitions
+                model=self.step.name,
+                messages=self.action.messages,
+                tools=self.definitions,
+                max_output_tokens=cap,
             )
         except ModelUnavailable as error:
+            if error.may_be_billed:
+                self.hold.spending.count(self.terms.estimate)
             return error
         hit("model.after-call")
         self.hold.run.input_tokens += reply.usage.input_tokens
         self.hold.run.output_tokens += reply.usage.output_tokens
+        self.hold.spending.count(self.terms.charge(reply.usage) or self.terms.estimate)
         return reply
 
-    def finish(self, result: Reply | ModelUnavailable) -> Work | None:
+    def finish(self, result: Reply | ModelUnavailable | TooFast) -> Work | None:
         """Store the answer, or what is to be done without one."""
+        self.hold.spending.ended(self.terms, _actual(self.terms, result))
+        if isinstance(result, TooFast):
+            _slow_down(self.hold, self.step, result.wait_s)
+            return None
         if isinstance(result, ModelUnavailable):
-            return _after_failure(self, result)
+            return _after_failure(self.hold, self.step, self.action, result)
         _close(self, result)
         hit("model.before-commit")
         return None
 
-    def report_late(self, result: Any) -> None:
-        """Do nothing: an answer changes nothing outside, and whoever has the run asks again."""
+    def report_late(self, result: Reply | ModelUnavailable | TooFast) -> None:
+        """Settle what the answer cost; it changes nothing else, and whoever has the run asks again."""
+        self.hold.spending.settle_late(self.terms, _actual(self.terms, result), now=self.hold.clock())
 
 
 def begin(hold: Hold, action: CallModel) -> Work | None:
@@ -82,20 +109,56 @@ def resume(hold: Hold, step: Step) -> Work | None:
 
 def _start(hold: Hold, step: Step, action: CallModel) -> Work | None:
     circuit = hold.circuit("provider", PROVIDER)
-    work = ModelWork(hold=hold, step=step, action=action, definitions=hold.definitions(action.tools))
     if circuit is not None and not breaker.allows(circuit, hold.clock()):
         wait_s = breaker.seconds_until_try(circuit, hold.clock())
         message = f"The model provider failed repeatedly and is left alone for {wait_s:.0f} s."
         if hold.leave_alone(step, part=f"provider:{PROVIDER}", wait_s=wait_s, message=message):
             return None
         error = ModelUnavailable(message, transient=True, retry_after_s=wait_s, asked=False)
-        return _after_failure(work, error)
+        return _after_failure(hold, step, action, error)
     if not hold.has_slot("provider", PROVIDER):
         hold.move(step, Step.Status.PLANNED)
         hold.queue_for("provider", PROVIDER)
         return None
-    hold.move(step, Step.Status.EXECUTING, attempts=step.attempts + 1)
-    return work
+    return _agreed(hold, step, action, attempts=step.attempts + 1)
+
+
+def _agreed(hold: Hold, step: Step, action: CallModel, **changes: Any) -> Work | None:
+    """Reserve what the call may cost and store that it is made; end the run where a budget does not admit it."""
+    definitions = hold.definitions(action.tools)
+    try:
+        terms = hold.spending.agree_on_model(
+            step,
+            model=step.name,
+            attempt=changes["attempts"],
+            messages=action.messages,
+            tools=definitions,
+            max_output_tokens=hold.config.max_output_tokens,
+            max_cost=hold.config.max_cost_micros,
+        )
+    except (BudgetExceeded, PriceUnknown) as error:
+        step.close(Step.Status.FAILED, now=hold.clock(), result=engine.failure(error.code, error.detail))
+        body = {"model": step.name, "code": error.code, "message": error.detail, **error.data}
+        hold.audit("budget.refused", step=step, outcome="deny", body=body)
+        hold.give_up(error.code, error.detail)
+        return None
+    hold.move(step, Step.Status.EXECUTING, **changes)
+    return ModelWork(hold=hold, step=step, action=action, definitions=definitions, terms=terms)
+
+
+def _actual(terms: Terms, result: Reply | ModelUnavailable | TooFast) -> Charge | None:
+    """Return what the call cost; None where nobody knows."""
+    return FREE if isinstance(result, TooFast) else terms.cost_of(result)
+
+
+def _slow_down(hold: Hold, step: Step, wait_s: float) -> None:
+    """Queue the run until a minute holds one more request; it is no attempt of the step."""
+    request = {**step.request, "slowed": int(step.request.get("slowed", 0)) + 1}
+    hold.move(step, Step.Status.PLANNED, attempts=step.attempts - 1, request=request)
+    hold.free_slot("provider", PROVIDER)
+    wait_s = hold.postpone(attempt=1, retry_after_s=wait_s, waits_for="rate")
+    if request["slowed"] == 1:
+        hold.audit("model.slowed", step=step, outcome="retry", body={"wait_s": round(wait_s, 3)})
 
 
 def _models(hold: Hold) -> list[str]:
@@ -117,9 +180,8 @@ def _close(work: ModelWork, reply: Reply) -> None:
     hold.free_slot("provider", PROVIDER)
 
 
-def _after_failure(work: ModelWork, error: ModelUnavailable) -> Work | None:
+def _after_failure(hold: Hold, step: Step, action: CallModel, error: ModelUnavailable) -> Work | None:
     """Try again later, ask the next model, or give the run to a person."""
-    hold, step = work.hold, work.step
     if error.asked:
         hold.report("provider", PROVIDER, ok=not error.transient)
         hold.free_slot("provider", PROVIDER)
@@ -134,13 +196,13 @@ def _after_failure(work: ModelWork, error: ModelUnavailable) -> Work | None:
     if error.asked and tried < len(models):
         request = {**step.request, "tried": tried + 1}
         hold.audit("model.failed", step=step, outcome="fallback", body={**body, "next": models[tried]})
-        following = {"name": models[tried][:120], "request": request}
+        following: dict[str, Any] = {"name": models[tried][:120], "request": request}
         if hold.weather.stop:
             hold.move(step, Step.Status.PLANNED, attempts=0, **following)
             hold.pause(hold.weather.stop)
             return None
-        hold.move(step, Step.Status.EXECUTING, attempts=1, **following)
-        return work
+        step.name, step.request = following["name"], request
+        return _agreed(hold, step, action, attempts=1, **following)
     failure = engine.failure(error.code, error.detail)
     step.close(Step.Status.FAILED, now=hold.clock(), result=failure)
     hold.audit("model.failed", step=step, outcome="error", body=body)

@@ -30,6 +30,7 @@ USE = (
     "timeout_s",
     "max_attempts",
     "fallback",
+    "cost_micros",
 )
 HTTP = (
     *("name", "description", "parameters", "result_schema"),

@@ -49,7 +49,7 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
             "security_level",
             "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "audience", "scope",
             "timeout_s",
-            "max_attempts", "fallback", "schema_version",
+            "max_attempts", "fallback", "cost_micros", "schema_version",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -61,6 +61,9 @@ class Limits(serializers.Serializer[None]):
     max_attempts = serializers.IntegerField(min_value=1, max_value=MAX_ATTEMPTS, required=False)
     fallback = serializers.SlugRelatedField(
         slug_field="name", queryset=Tool.objects.all(), required=False, allow_null=True
+    )
+    cost_micros = serializers.IntegerField(
+        min_value=0, required=False, help_text="Of one call, in micro-dollars; 0: as the list of prices says."
     )
     reversible = serializers.BooleanField(
         required=False, help_text="What a call did can be undone; false unless somebody says so."

@@ -49,6 +49,7 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "output_trusted",
             "withholds_results",
             "security_level",
+            "cost_micros",
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -59,6 +60,10 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             self.fields["fallback"].queryset = others  # type: ignore[attr-defined]  # a ModelChoiceField
         if "timeout_s" in self.fields:
             self.fields["timeout_s"].label = "Time-out (s)"
+
+    def clean_cost_micros(self) -> int:
+        """Take nothing as 0."""
+        return int(self.cleaned_data["cost_micros"] or 0)
 
     def clean_seen(self) -> str:
         """Refuse a page that shows an older definition."""

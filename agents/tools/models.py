@@ -97,6 +97,12 @@ class Tool(models.Model):
     reversible = models.BooleanField(
         default=False, help_text="What a call did can be undone; only then may it run without an approval."
     )
+    cost_micros = models.PositiveBigIntegerField(
+        "cost of a call",
+        default=0,
+        blank=True,
+        help_text="In micro-dollars (1,000,000 are one dollar), counted in budgets. 0: as the list of prices says.",
+    )
     output_trusted = models.BooleanField(
         default=False,
         help_text="Nobody outside can write into its results. Others make the run untrusted that reads them.",

@@ -126,6 +126,7 @@ CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "tenants.tick", "schedule": 2.0},
     "watch-escalations": {"task": "hitl.watch_escalations", "schedule": 60.0},
     "forget-tokens": {"task": "governance.forget_tokens", "schedule": 300.0},
+    "settle-reservations": {"task": "governance.settle_reservations", "schedule": 15.0},
     "check-coverage": {"task": "hitl.check_coverage", "schedule": crontab(hour=1, minute=30)},
 }
 
@@ -318,6 +319,7 @@ OPENAI_BASE_URL = ENV.openai_base_url
 OPENAI_MODEL = ENV.openai_model
 MODEL_TIMEOUT_S = ENV.model_timeout_s
 MODEL_MAX_ATTEMPTS = 3
+RATE_LIMITS_FAIL_OPEN = ENV.rate_limits_fail_open
 TENANT_MAX_RUNS = ENV.tenant_max_runs
 RUN_LEASE_S = 20
 RUN_HEARTBEAT_S = 5

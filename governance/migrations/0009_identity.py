@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("governance", "0015_risk_profile"),
+        ("governance", "0008_signin"),
     ]
 
     operations = [

@@ -31,7 +31,7 @@ WATCHED = ("governance_policy", "governance_policydefault")
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("governance", "0008_signin"),
+        ("governance", "0009_identity"),
     ]
 
     operations = [

@@ -27,7 +27,7 @@ CREATE TRIGGER touches_rulebook AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("governance", "0012_flow")]
+    dependencies = [("governance", "0013_metering")]
 
     operations = [
         migrations.CreateModel(

@@ -8,10 +8,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from hitl.desk import charts
 from hitl.desk.analytics import PERIODS, Figures, figures
 from hitl.desk.filters import DECIDED, YES, Filters
 from hitl.desk.outcomes import NAMES, Outcome
+from tenants.kernel import charts
 from tenants.kernel.errors import InvalidInput
 
 DEFAULT_DAYS = 30

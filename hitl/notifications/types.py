@@ -25,6 +25,7 @@ class Kind(StrEnum):
     SERVICE_LEVEL = "service_level"
     COVERAGE = "coverage"
     ENDPOINT_DISABLED = "endpoint_disabled"
+    BUDGET = "budget"
     NOT_DELIVERED = "not_delivered"
     CONTACT_CODE = "contact_code"
     TEST = "test"

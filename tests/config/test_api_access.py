@@ -17,6 +17,7 @@ from agents.tools.secrets import save_secret
 from governance import gate
 from governance.access.keys.models import ApiKey
 from governance.flow.models import TrustedSource
+from governance.metering.models import Budget
 from governance.policies.models import Policy, RiskThreshold
 from hitl.escalation.models import ServiceLevel
 from hitl.grants import operations as grants
@@ -181,6 +182,12 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET identity/delegations/{pk}": READERS,
     "POST identity/delegations": READERS,
     "POST identity/delegations/{pk}/withdraw": READERS,
+    "GET governance/budgets": READERS,
+    "GET governance/budgets/{pk}": READERS,
+    "POST governance/budgets": frozenset({"alice"}),
+    "PATCH governance/budgets/{pk}": frozenset({"alice"}),
+    "GET governance/usage": READERS,
+    "GET governance/usage.csv": READERS,
 }
 PLAN = {"stages": [{"name": "peer", "any_of": [{"approve": 1, "reject": 1}]}]}
 BODIES: dict[str, Any] = {
@@ -264,6 +271,8 @@ BODIES: dict[str, Any] = {
         "scopes": ["orders:read"],
         "expires_at": "2100-01-01T00:00:00Z",
     },
+    "POST governance/budgets": {"name": "Another", "scope": "tenant", "window": "day", "limit": 1_000_000},
+    "PATCH governance/budgets/{pk}": {"limit": 2_000_000},
 }
 PREFIX = "/api/v1/"
 Call = Callable[[str, str], Any]
@@ -310,6 +319,7 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     ids["governance/policies"] = Policy.objects.get(slug="baseline-risk-tiers").pk
     ids["governance/trusted-sources"] = TrustedSource.objects.create(tool="x", author=alice).pk
     ids |= guardrails()
+    ids["governance/budgets"] = Budget.objects.create(name="One", scope="user", window="day", limit=1).pk
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
     ids["hitl/tiers"] = ReviewTier.objects.create(risk="medium").pk
     save_secret(name="SHOP_KEY", value="long-enough", by="alice", now=now)

@@ -32,6 +32,7 @@ from governance.identity import keys
 from governance.identity.issuing import issue
 from governance.identity.models import DelegationGrant, TokenClient, TrustedIssuer
 from governance.identity.types import Order
+from governance.metering.models import Budget, Price, RateLimit, Reservation, UsageRecord
 from governance.policies.models import PolicyDecision, RiskThreshold
 from governance.signin.models import IdentityProvider
 from hitl.desk.models import SavedView
@@ -45,6 +46,7 @@ from hitl.reviews.models import Review, ReviewPlan, ReviewTier
 from hitl.reviews.types import Assurance, ReviewRequest
 from hitl.routing.models import ReviewerProfile, ReviewQueue, Schedule, ScheduleOverride, Substitution
 from tenants.kernel.context import tenant_context
+from tenants.kernel.models import uuid7
 from tests.config.routes import Route, routes
 from tests.governance import rules
 from tests.governance.guarded import guardrails
@@ -104,6 +106,7 @@ MODEL_OF_PAGE = {
     "account/passkeys": "authenticator",
     "account/sessions": "usersession",
     "sso": "identityprovider",
+    "governance/budgets": "budget",
 }
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},
@@ -124,6 +127,7 @@ BODIES = {
     "toolsecret-detail": {"value": "long-enough"},
     "review-assign": {"username": "alice"},
     "reviewqueue-detail": {"enabled": False},
+    "budget-detail": {"enabled": False},
     "endpoint-detail": {"importance": "important"},
 }
 Ids = dict[str, str]
@@ -210,6 +214,27 @@ def ids(acme: Any, agent: Any, oscar: Any, alice: Any) -> Ids:
         **signing_in(alice),
         **routing(alice, oscar),
         **identity(alice),
+        **costs(),
+    }
+
+
+def costs() -> Ids:
+    """Return the ids of rows about what things cost."""
+    now = timezone.now()
+    budget = Budget.objects.create(name="only-at-acme", scope="tenant", window="day", limit=1)
+    rate = RateLimit.objects.create(scope="tenant", unit="tokens", per_minute=1)
+    about: dict[str, Any] = {"kind": "model", "name": "only-at-acme", "agent_id": "x", "user_id": 1}
+    about |= {"run_id": uuid7(), "step_id": uuid7(), "key": "only-at-acme"}
+    held = Reservation.objects.create(
+        estimate={"micros": 1}, holds=[], created_at=now, expires_at=now, **about
+    )
+    price = Price.objects.create(pattern="only-at-acme", kind="input", micros=1, valid_from=now)
+    return {
+        "budget": str(budget.pk),
+        "ratelimit": str(rate.pk),
+        "reservation": str(held.pk),
+        "usagerecord": str(UsageRecord.objects.create(at=now, **about).pk),
+        "price": str(price.pk),
     }
 
 
@@ -407,6 +432,7 @@ class TestLists:
             "governance/findings",
             "governance/redacted",
             "identity/delegations",
+            "governance/budgets",
         ],
     )
     def test_show_only_what_belongs_to_the_host(self, ids: Ids, as_grace: Client, path: str) -> None:

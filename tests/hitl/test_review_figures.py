@@ -10,10 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hitl.desk import charts
 from hitl.desk.analytics import Figures, figures
 from hitl.reviews import operations
 from hitl.reviews.models import Review
+from tenants.kernel import charts
 from tenants.kernel.errors import InvalidInput
 from tests.governance.samples import NOW
 
