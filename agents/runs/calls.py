@@ -15,6 +15,7 @@ from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
 from agents.runs.operations import wake
 from agents.runs.record import (
+    approval_of,
     claimed,
     fallback_of,
     is_reported,
@@ -33,7 +34,7 @@ from governance import gate
 from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
-from hitl.reviews.types import DecisionVerb, ReviewRequest
+from hitl.reviews.types import ReviewRequest
 from tenants.kernel.failpoints import hit
 from tenants.kernel.jsonvalues import JsonObject
 
@@ -249,7 +250,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
     approval: Approval | None = None
     if review is not None:
         try:
-            approval = _approval(step, review, request, hold)
+            approval = approval_of(hold, step, review, request)
         except reviews.ApprovalNotUsable as error:
             hold.refuse(step, "approval-not-usable", error.detail)
             return None
@@ -260,16 +261,6 @@ def propose(hold: Hold, step: Step) -> Work | None:
             return PreviewWork(hold=hold, step=step, tool=tool, request=request)
     decision = gate.authorize(request, now=hold.clock(), approval=approval)
     return _act_on(hold, step, tool, decision, edited=review is not None and review.is_edited)
-
-
-def _approval(step: Step, review: Review, request: PolicyRequest, hold: Hold) -> Approval:
-    """Use the approval up, or show the one under which this very call had started before."""
-    now = hold.clock()
-    if step.request.get("started_under") == str(review.pk):
-        return reviews.consumed_approval(review_id=review.pk, digest=request.digest(), now=now)
-    approval = reviews.consume(review_id=review.pk, digest=request.digest(), now=now)
-    hit("approval.consumed")
-    return approval
 
 
 def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: bool) -> Work | None:
@@ -405,13 +396,7 @@ def _after_answer(hold: Hold, step: Step) -> Work | None:
             message = f"Nobody said in time whether {step.name} took effect. It was not repeated."
             hold.fail("outcome-unknown", message)
             return None
-    if answer.verb is DecisionVerb.IT_HAPPENED:
-        notice = f"{answer.by} confirmed that this call took effect. Its result was lost."
-        content: Any = {"notice": notice, "note": answer.message}
-        step.close(Step.Status.SUCCEEDED, now=now, result={"content": content})
-    else:
-        content = engine.failure("did-not-happen", f"{answer.by} found that this call took no effect.")
-        step.close(Step.Status.FAILED, now=now, result={"content": {**content, "note": answer.message}})
+    questions.settle(hold, step, answer)
     return None
 
 

@@ -1,6 +1,7 @@
 """Put an agent's question to a person, and give the agent the answer. Nothing is executed."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -11,6 +12,7 @@ from governance import gate
 from governance.types import Decision, PolicyRequest, Risk
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
+from hitl.reviews.types import Answer, DecisionVerb
 from tenants.kernel.failpoints import hit
 
 
@@ -68,3 +70,15 @@ def ask_outcome(hold: Hold, step: Step, request: PolicyRequest, message: str) ->
     )
     hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
     hold.wait()
+
+
+def settle(hold: Hold, step: Step, answer: Answer) -> None:
+    """Close a call whose outcome was unknown with what a person found out about it."""
+    now = hold.clock()
+    if answer.verb is DecisionVerb.IT_HAPPENED:
+        notice = f"{answer.by} confirmed that this call took effect. Its result was lost."
+        content: Any = {"notice": notice, "note": answer.message}
+        step.close(Step.Status.SUCCEEDED, now=now, result={"content": content})
+    else:
+        content = engine.failure("did-not-happen", f"{answer.by} found that this call took no effect.")
+        step.close(Step.Status.FAILED, now=now, result={"content": {**content, "note": answer.message}})

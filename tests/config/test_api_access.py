@@ -315,9 +315,11 @@ def call(person: Any, client_of: Any, agent: Any, oscar: Any, mcp_server: ToolSe
     Review.objects.update(assigned_to=person("bob"))
     alice = person("alice")
     rule = RiskThreshold.objects.create(tool="x", argument="amount", at_least=1, risk="high", author=alice)
-    ids["governance/thresholds"] = rule.pk
-    ids["governance/policies"] = Policy.objects.get(slug="baseline-risk-tiers").pk
-    ids["governance/trusted-sources"] = TrustedSource.objects.create(tool="x", author=alice).pk
+    ids |= {
+        "governance/thresholds": rule.pk,
+        "governance/policies": Policy.objects.get(slug="baseline-risk-tiers").pk,
+        "governance/trusted-sources": TrustedSource.objects.create(tool="x", author=alice).pk,
+    }
     ids |= guardrails()
     ids["governance/budgets"] = Budget.objects.create(name="One", scope="user", window="day", limit=1).pk
     ids["hitl/plans"] = ReviewPlan.objects.create(name="One", document=PLAN, author=alice).pk
