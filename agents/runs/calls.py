@@ -383,7 +383,7 @@ def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:
     """Act on what a person said about a call with an unknown outcome."""
-    review, now = review_of(step), hold.clock()
+    review = review_of(step)
     match review.status:
         case Review.Status.PENDING:
             hold.wait()
