@@ -20,7 +20,7 @@ RISK_WORDS = [risk.value for risk in Risk]
 FIELDS = ("name", "description", "is_default", "enabled", "risks", "tool")
 
 
-class PolicySerializer(serializers.ModelSerializer[EscalationPolicy]):
+class EscalationPolicySerializer(serializers.ModelSerializer[EscalationPolicy]):
     """A policy with the steps of its newest version, as JSON and in words."""
 
     steps = serializers.JSONField(source="current.steps")
@@ -36,7 +36,7 @@ class PolicySerializer(serializers.ModelSerializer[EscalationPolicy]):
         return in_words(parse(policy.current.steps))
 
 
-class PolicyInput(serializers.Serializer[None]):
+class EscalationPolicyInput(serializers.Serializer[None]):
     """A policy; steps as docs/escalation.md lists them."""
 
     name = serializers.CharField(max_length=80)
@@ -80,35 +80,35 @@ class EscalationPolicyViewSet(
     }
     http_method_names = ["get", "post", "patch", "head", "options"]
     queryset = EscalationPolicy.objects.all()
-    serializer_class = PolicySerializer
+    serializer_class = EscalationPolicySerializer
     filterset_fields = ["enabled", "is_default"]
 
-    @extend_schema(request=PolicyInput, responses={201: PolicySerializer})
+    @extend_schema(request=EscalationPolicyInput, responses={201: EscalationPolicySerializer})
     def create(self, request: Request) -> Response:
         """Add a policy. 422 names the step and the field of what cannot be used."""
-        data = PolicyInput(data=request.data)
+        data = EscalationPolicyInput(data=request.data)
         data.is_valid(raise_exception=True)
         given = dict(data.validated_data)
         steps = given.pop("steps")
 
         def make() -> tuple[int, Any]:
             saved = self._save(request, EscalationPolicy(**given), steps)
-            return 201, PolicySerializer(saved).data
+            return 201, EscalationPolicySerializer(saved).data
 
         status, body = once(request, make)
         return Response(body, status=status)
 
-    @extend_schema(request=PolicyInput, responses=PolicySerializer)
+    @extend_schema(request=EscalationPolicyInput, responses=EscalationPolicySerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a policy; other steps are a new version, and reviews that run keep theirs."""
         policy = self.get_object()
-        data = PolicyInput(data=request.data, partial=True)
+        data = EscalationPolicyInput(data=request.data, partial=True)
         data.is_valid(raise_exception=True)
         given = dict(data.validated_data)
         steps = given.pop("steps", policy.current.steps)
         for name, value in given.items():
             setattr(policy, name, value)
-        return Response(PolicySerializer(self._save(request, policy, steps)).data)
+        return Response(EscalationPolicySerializer(self._save(request, policy, steps)).data)
 
     def _save(self, request: Request, policy: EscalationPolicy, steps: Any) -> EscalationPolicy:
         by: Any = request.user

@@ -1,5 +1,6 @@
 """Roles, levels and the question who may do what, over HTTP."""
 
+from functools import cached_property
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -35,13 +36,18 @@ class RoleSerializer(serializers.ModelSerializer[Role]):
         model = Role
         fields = ["name", "description", "built_in", "parents", "permissions", "inherited"]
 
+    @cached_property
+    def _graph(self) -> Any:
+        """Read what inherits from what once for the page: the serializer of a list serves each of its roles."""
+        return roles.graph()
+
     def get_permissions(self, role: Role) -> list[str]:
         """Return the role's own permissions."""
-        return sorted(self.context["graph"][1][role.name])
+        return sorted(self._graph[1][role.name])
 
     def get_inherited(self, role: Role) -> dict[str, list[str]]:
         """Return what it has from others, with who gives it."""
-        parents, own = self.context["graph"]
+        parents, own = self._graph
         found = sources(role.name, parents=parents, own=own)
         return {name: givers for name, givers in sorted(found.items()) if role.name not in givers}
 
@@ -53,12 +59,8 @@ class RoleViewSet(ListModelMixin, viewsets.GenericViewSet[Role]):
     queryset = Role.objects.prefetch_related("parents")
     serializer_class = RoleSerializer
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Read what inherits from what once for the page."""
-        return {**super().get_serializer_context(), "graph": roles.graph()}
 
-
-class AssignInput(serializers.Serializer[None]):
+class RoleAssignInput(serializers.Serializer[None]):
     """Who is to have a role."""
 
     user = serializers.CharField(max_length=150)
@@ -71,10 +73,10 @@ class AssignRoleView(APIView):
 
     required_permission = "governance.change_user"
 
-    @extend_schema(request=AssignInput, responses={200: AssignInput})
+    @extend_schema(request=RoleAssignInput, responses={200: RoleAssignInput})
     def post(self, request: Request) -> Response:
         """Assign a role; refused for oneself and for roles that have what the caller lacks."""
-        data = AssignInput(data=request.data)
+        data = RoleAssignInput(data=request.data)
         data.is_valid(raise_exception=True)
         given = data.validated_data
         user = User.objects.filter(username=given["user"]).first()
@@ -175,7 +177,7 @@ class CheckPermissionView(APIView):
         return Response({**answer, "effective": {who: one.to_json() for who, one in found.items()}})
 
 
-class GrantInput(serializers.Serializer[None]):
+class LevelGrantInput(serializers.Serializer[None]):
     """Who is to hold a level on a resource."""
 
     subject = serializers.CharField(max_length=160, help_text="A username, agent:NAME or group:NAME.")
@@ -189,10 +191,10 @@ class GrantLevelView(APIView):
 
     required_permission = ""
 
-    @extend_schema(request=GrantInput, responses={200: GrantInput})
+    @extend_schema(request=LevelGrantInput, responses={200: LevelGrantInput})
     def post(self, request: Request) -> Response:
         """Change who holds the level."""
-        data = GrantInput(data=request.data)
+        data = LevelGrantInput(data=request.data)
         data.is_valid(raise_exception=True)
         given = data.validated_data
         try:
