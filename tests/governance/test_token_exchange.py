@@ -178,7 +178,7 @@ class TestRefusal:
             ({"scope": 'orders:read "'}, "invalid_scope"),
             ({"scope": ["orders:read", "orders:write"]}, "invalid_request"),
             ({"client_secret": "x"}, "invalid_request"),
-            ({"client_id": str(uuid4())}, "invalid_request"),
+            ({"client_id": "151a0876-4d02-452c-8275-6a3d8122ea54"}, "invalid_request"),
             ({"client_assertion_type": "x"}, "invalid_request"),
             ({"client_assertion": "x"}, "invalid_client"),
         ],
@@ -351,7 +351,7 @@ class TestActorToken:
     @pytest.mark.parametrize(
         ("claims", "error"),
         [
-            ({"sub": f"agent:{uuid4()}"}, "invalid_grant"),
+            ({"sub": "agent:14eb3842-c214-47ea-99f8-3db73958f95b"}, "invalid_grant"),
             ({"sub": None}, "invalid_grant"),
             ({"jti": None}, "invalid_grant"),
             ({"exp": 9999999999}, "invalid_grant"),
