@@ -1,4 +1,4 @@
-"""Packs: rules for a kind of work, as files. Each tenant has them as drafts, rehearses one, and puts in force what fits."""
+"""Packs: rules for a kind of work. A tenant has them as drafts, rehearses one, and puts in force what fits."""
 
 import json
 from dataclasses import dataclass
