@@ -27,7 +27,7 @@ from governance.access.models import Role, User
 from governance.audit.operations import seal_all
 from governance.guardrails.models import GuardrailBinding
 from governance.policies.models import RiskThreshold
-from governance.policies.publishing import add_pack
+from governance.policies.publishing import rehearse_pack
 from governance.signin.models import IdentityProvider
 from governance.types import Risk, SecurityLevel
 from tenants.kernel.context import platform_context, tenant_context
@@ -246,7 +246,7 @@ def _seed_tenant(scenario: Scenario) -> None:
                 "author": people["alice"],
             },
         )
-    add_pack(slug=scenario.pack, by=people["alice"], now=timezone.now())
+    rehearse_pack(slug=scenario.pack, by=people["alice"], now=timezone.now())
     GuardrailBinding.objects.get_or_create(
         name="Card and account numbers in answers",
         defaults={

@@ -97,7 +97,7 @@ class PolicyAdmin(OperationsAdmin, ConfigAdmin):
         return super().get_queryset(request).prefetch_related("versions")
 
     def get_urls(self) -> list[Any]:
-        """Add the address at which a pack is added."""
+        """Add the address at which a pack is rehearsed."""
         view = self.admin_site.admin_view(self.pack_view)
         return [path("packs/<slug:pack>/", view, name=f"{self._name}_pack"), *super().get_urls()]
 
@@ -107,34 +107,34 @@ class PolicyAdmin(OperationsAdmin, ConfigAdmin):
         """Show the packs above the rules to those who may add rules."""
         shown = []
         if self.has_add_permission(request):
-            known = set(Policy.objects.values_list("slug", flat=True))
-            shown = [
-                self._pack(pack, known) for pack in packs.packs().values() if pack.slug != packs.BASELINE
-            ]
+            idle = set(Policy.objects.filter(active=None, shadow=None).values_list("slug", flat=True))
+            shown = [self._pack(pack, idle) for pack in packs.packs().values() if pack.slug != packs.BASELINE]
         return super().changelist_view(request, {**(extra_context or {}), "packs": shown})
 
-    def _pack(self, pack: packs.Pack, known: set[str]) -> dict[str, Any]:
+    def _pack(self, pack: packs.Pack, idle: set[str]) -> dict[str, Any]:
         return {
             "title": pack.title,
             "about": pack.about,
             "count": len(pack.rules),
-            "left": any(draft.document["id"] not in known for draft in pack.rules),
+            "left": any(draft.document["id"] in idle for draft in pack.rules),
             "url": self._url("pack", pack.slug),
         }
 
     def pack_view(self, request: HttpRequest, pack: str) -> HttpResponse:
-        """Add a pack."""
+        """Rehearse a pack."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_add_permission(request):
             raise PermissionDenied
         by: Any = request.user
         try:
-            added = publishing.add_pack(slug=pack, by=by, now=timezone.now())
+            rehearsed = publishing.rehearse_pack(slug=pack, by=by, now=timezone.now())
         except DomainError as error:
             messages.error(request, error.detail)
         else:
-            messages.success(request, f"{len(added)} rules were added as drafts in shadow.")
+            messages.success(
+                request, f"{len(rehearsed)} rules are rehearsed: decisions record what they would say."
+            )
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:{self._name}_changelist"))
 
     @admin.display(description="In words")

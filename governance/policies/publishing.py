@@ -266,25 +266,39 @@ def _record(
 
 
 @transaction.atomic
-def add_pack(*, slug: str, by: User, now: datetime) -> list[Policy]:
-    """Add the rules of a pack as drafts in shadow; those that the tenant has already are left as they are.
+def rehearse_pack(*, slug: str, by: User, now: datetime) -> list[Policy]:
+    """Put the newest versions of a pack's rules in shadow; those in force or in shadow already are left as they are.
 
     Raises PermissionMissing, and NotFound for a pack that does not exist.
     """
     if not by.has_perm("governance.add_policy"):
         raise PermissionMissing
-    added = []
+    rehearsed = []
     for draft in packs.pack_of(slug).rules:
-        identifier = draft.document["id"]
-        if Policy.objects.filter(slug=identifier).exists():
+        policy = _seeded(draft, pack=slug, now=now)
+        if policy.active is not None or policy.shadow is not None:
             continue
-        policy = Policy(slug=identifier, name=draft.name, layer=_own_layer(), pack=slug)
-        version = save_policy(policy=policy, document=draft.document, by=by, now=now)
-        policy.shadow = version
+        policy.shadow = policy.latest
         policy.save(update_fields=["shadow"])
-        _record(policy, "policy.shadowed", by=by, now=now, version=version, before=None)
-        added.append(policy)
-    return added
+        _record(policy, "policy.shadowed", by=by, now=now, version=policy.shadow, before=None)
+        rehearsed.append(policy)
+    return rehearsed
+
+
+def _seeded(draft: packs.Draft, *, pack: str, now: datetime) -> Policy:
+    """Return the tenant's rule of that name, as it has become, or a new draft."""
+    policy = Policy.objects.filter(slug=draft.document["id"]).first()
+    if policy is None:
+        policy = Policy(slug=draft.document["id"], name=draft.name, layer=_own_layer(), pack=pack)
+        save_policy(policy=policy, document=draft.document, by=None, now=now)
+    return policy
+
+
+def seed_drafts(*, now: datetime) -> None:
+    """Give a tenant the rules of every pack as drafts, which decide nothing until somebody takes them up."""
+    for pack in packs.packs().values():
+        for draft in pack.rules:
+            _seeded(draft, pack=pack.slug, now=now)
 
 
 def _own_layer() -> Layer:

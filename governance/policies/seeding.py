@@ -6,7 +6,7 @@ from django.db import connection
 from django.utils import timezone
 
 from governance.policies.models import Policy, PolicyDefault
-from governance.policies.publishing import seed_baseline
+from governance.policies.publishing import seed_baseline, seed_drafts
 from tenants.kernel.context import PUBLIC
 
 
@@ -15,4 +15,6 @@ def on_schema_ready(schema: str, **_kwargs: Any) -> None:
     if schema == PUBLIC or Policy._meta.db_table not in connection.introspection.table_names():
         return
     PolicyDefault.objects.get_or_create(pk=1)
-    seed_baseline(now=timezone.now())
+    now = timezone.now()
+    seed_baseline(now=now)
+    seed_drafts(now=now)

@@ -226,12 +226,15 @@ class TestPage:
             assert Policy.objects.filter(pk=policy.pk, active__number=1).count() == active
         assert browser_of(bob).get(f"{base}/activate/").status_code == 405
 
-    def test_adds_a_pack(self, browser_of: Any, alice: Any) -> None:
+    def test_rehearses_a_pack_that_every_tenant_has_as_drafts(self, browser_of: Any, alice: Any) -> None:
+        finance = Policy.objects.filter(pack="finance")
+        assert finance.count() == len(packs.pack_of("finance").rules)
+        assert not finance.exclude(active=None, shadow=None).exists()
         page = browser_of(alice).get("/admin/governance/policy/").content.decode()
-        assert "Add the finance pack" in page
+        assert "Rehearse the finance pack" in page
         assert browser_of(alice).get("/admin/governance/policy/packs/finance/").status_code == 405
         browser_of(alice).post("/admin/governance/policy/packs/finance/")
-        assert Policy.objects.filter(pack="finance").count() == len(packs.pack_of("finance").rules)
+        assert not finance.filter(shadow=None).exists()
 
     def test_shows_names_of_others_inertly(self, browser_of: Any, alice: Any) -> None:
         evil = "<img src=x onerror=alert(1)>"

@@ -1,4 +1,4 @@
-"""Packs: rules for a kind of work, as files. A tenant adds one as drafts in shadow, and puts in force what fits."""
+"""Packs: rules for a kind of work. A tenant has them as drafts, rehearses one, and puts in force what fits."""
 
 import json
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ def pack_of(slug: str) -> Pack:
 
 
 def described() -> str:
-    """Return the baseline's text, for the schema fingerprint."""
-    return (_FOLDER / f"{BASELINE}.json").read_text()
+    """Return the text of every pack, for the schema fingerprint."""
+    return "\n".join(path.read_text() for path in sorted(_FOLDER.glob("*.json")))
 
 
 def _read(path: Path) -> Pack:
