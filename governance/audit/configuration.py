@@ -13,6 +13,7 @@ from governance.audit import operations
 from governance.audit.types import Entry
 from governance.audit.via import via
 from governance.types import SYSTEM, Actor, Subject
+from tenants.kernel.context import require_schema
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
@@ -34,6 +35,10 @@ class ConfigurationAuditMiddleware(AuditlogMiddleware):  # type: ignore[misc]  #
             _request.reset(token)
 
     @staticmethod
+    def _get_actor(request: HttpRequest) -> None:
+        """Leave it to `_attribute`, which knows in whose schema the change is made."""
+
+    @staticmethod
     def _get_remote_addr(request: HttpRequest) -> str | None:
         return request.META.get("REMOTE_ADDR") or None
 
@@ -45,8 +50,11 @@ def install() -> None:
 
 
 def _attribute(instance: Any, **_kwargs: Any) -> None:
-    user = getattr(_request.get(), "user", None)
-    if instance.actor is None and isinstance(user, AbstractBaseUser):
+    """Name who is signed in, unless the change is made in another schema: nobody there has that number."""
+    request = _request.get()
+    user = getattr(request, "user", None)
+    home = getattr(getattr(request, "tenant", None), "schema_name", None)
+    if instance.actor is None and isinstance(user, AbstractBaseUser) and home == require_schema():
         instance.actor, instance.actor_email = user, getattr(user, "email", "")
 
 

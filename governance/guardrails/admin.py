@@ -119,7 +119,7 @@ class GuardrailBindingAdmin(ConfigAdmin):
     @admin.display(description="Try it")
     def try_link(self, binding: GuardrailBinding) -> str:
         """Return the way to the page on which it is tried."""
-        return format_html('<a class="text-link" href="../try/">See what it finds in a text</a>')
+        return format_html('<a class="text-link" href="../try/">{}</a>', "See what it finds in a text")
 
 
 class GuardrailFindingAdmin(EvidenceAdmin):
@@ -178,4 +178,4 @@ class RedactedValueAdmin(EvidenceAdmin):
     @admin.display(description="What it stands for")
     def reveal_link(self, value: RedactedValue) -> str:
         """Return the way to the page that reveals it."""
-        return format_html('<a class="text-link" href="../reveal/">Reveal it, with a reason</a>')
+        return format_html('<a class="text-link" href="../reveal/">{}</a>', "Reveal it, with a reason")

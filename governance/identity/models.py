@@ -44,7 +44,7 @@ class SigningKey(StatusModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["status"],
-                condition=models.Q(status__in=["next", "current"]),
+                condition=models.Q(status="next") | models.Q(status="current"),
                 name="one_next_and_one_current_key",
             )
         ]

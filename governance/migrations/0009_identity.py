@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created_at'],
                 'permissions': [('rotate_signingkey', 'Can rotate the keys that sign tokens')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['next', 'current'])), fields=('status',), name='one_next_and_one_current_key')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'next'), ('status', 'current'), _connector='OR'), fields=('status',), name='one_next_and_one_current_key')],
             },
         ),
         migrations.CreateModel(

@@ -25,7 +25,7 @@ def welcome(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     form = SetPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
-        return HttpResponseRedirect(reverse("login"))
+        return HttpResponseRedirect(reverse("account_login"))
     status = 422 if request.method == "POST" else 200
     return render(request, "welcome.html", {"form": form, "person": person}, status=status)
 

@@ -129,6 +129,8 @@ class TestBlueprints:
             "model": "",
             "fallback_models": [],
             "max_turns": 20,
+            "max_cost_micros": None,
+            "max_output_tokens": 4096,
             "fallback_answer": "",
             "hand_off_after": 3,
         }

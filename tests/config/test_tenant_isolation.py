@@ -97,6 +97,7 @@ MODEL_OF_API = {
     "governance/findings": "guardrailfinding",
     "governance/redacted": "redactedvalue",
     "identity/delegations": "delegationgrant",
+    "governance/budgets": "budget",
 }
 MODEL_OF_PAGE = {
     "grants": "standinggrant",
@@ -106,7 +107,6 @@ MODEL_OF_PAGE = {
     "account/passkeys": "authenticator",
     "account/sessions": "usersession",
     "sso": "identityprovider",
-    "governance/budgets": "budget",
 }
 BODIES = {
     "agent-execute": {"input": {"query": "go"}},

@@ -207,22 +207,23 @@ class TestShadow:
 
 
 class TestPacks:
-    def test_are_added_as_drafts_in_shadow(self, alice: Any) -> None:
-        added = publishing.add_pack(slug="finance", by=alice, now=NOW)
+    def test_are_drafts_that_go_into_shadow(self, alice: Any) -> None:
+        added = publishing.rehearse_pack(slug="finance", by=alice, now=NOW)
         assert len(added) == len(packs.pack_of("finance").rules)
         assert all(policy.shadow and policy.active is None for policy in added)
-        assert publishing.add_pack(slug="finance", by=alice, now=NOW) == []
+        assert publishing.rehearse_pack(slug="finance", by=alice, now=NOW) == []
 
     def test_all_compile(self, alice: Any) -> None:
         for slug in packs.packs():
-            publishing.add_pack(slug=slug, by=alice, now=NOW)
+            publishing.rehearse_pack(slug=slug, by=alice, now=NOW)
+            assert Policy.objects.filter(pack=slug).count() == len(packs.pack_of(slug).rules)
         assert set(packs.packs()) == {"baseline", "support", "finance", "hr", "engineering"}
 
     def test_are_refused_without_the_permission_or_by_another_name(self, bob: Any, alice: Any) -> None:
         with pytest.raises(PermissionMissing):
-            publishing.add_pack(slug="hr", by=bob, now=NOW)
+            publishing.rehearse_pack(slug="hr", by=bob, now=NOW)
         with pytest.raises(NotFound, match="finance"):
-            publishing.add_pack(slug="nothing", by=alice, now=NOW)
+            publishing.rehearse_pack(slug="nothing", by=alice, now=NOW)
 
     def test_the_baseline_stays_as_the_tenant_left_it(self, acme: Any) -> None:
         Policy.objects.update(active=None)

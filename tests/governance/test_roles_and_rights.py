@@ -13,8 +13,15 @@ from governance.access import roles
 from governance.access.models import User
 from governance.access.permissions import holders
 
-PERSONAL = {"hitl.add_savedview", "hitl.delete_savedview", "governance.add_apikey"}
+PERSONAL = {
+    "hitl.add_savedview",
+    "hitl.delete_savedview",
+    "governance.add_apikey",
+    "governance.add_delegationgrant",
+    "governance.view_delegationgrant",
+}
 """What everybody does for themselves alone."""
+COSTS = {f"governance.view_{name}" for name in ("budgetwindow", "price", "ratelimit", "reservation")}
 # What each role may do. A right that is not written here is one that nobody meant to give.
 RIGHTS = {
     "viewer": {
@@ -35,6 +42,8 @@ RIGHTS = {
         "hitl.view_substitution",
         "hitl.view_grant",
         "hitl.view_servicelevel",
+        "governance.view_budget",
+        "governance.view_usagerecord",
         *(
             f"hitl.view_escalation{part}"
             for part in ("policy", "policyversion", "state", "event", "heartbeat")
@@ -55,6 +64,8 @@ RIGHTS = {
         "governance.check_permission",
         "governance.view_policy",
         "governance.view_policydefault",
+        *COSTS,
+        *("governance.view_signingkey", "governance.view_issuedtoken", "axes.view_accessattempt"),
     },
     "analyst": {"agents.escalate_run", "hitl.view_endpoint"},
     "reviewer": {
@@ -67,6 +78,7 @@ RIGHTS = {
         "governance.activate_policy",
     },
     "operator": {
+        *COSTS,
         "waffle.view_flag",
         "hitl.revoke_grant",
         "hitl.steer_escalation",

@@ -18,7 +18,7 @@ SELECT schemaname, relname, coalesce(seq_scan, 0) + coalesce(idx_scan, 0) FROM p
 """
 WATCHED = """
 SELECT n.nspname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace WHERE t.tgname = 'touches_rulebook' AND t.tgenabled = 'O'
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE t.tgname LIKE '%touches_rulebook' AND t.tgenabled = 'O'
 """
 # Found by their migrations, not by anybody's rules.
 SETTLED = {"django_content_type", "governance_rulebookstate"}

@@ -1,5 +1,6 @@
 """A new tenant is an exact copy of the template, made in one transaction or not at all."""
 
+import re
 from typing import Any
 
 import psycopg
@@ -49,8 +50,13 @@ def catalogue(kind: str, schema: str) -> list[tuple[str, ...]]:
         cursor.execute(CATALOGUE[kind], [schema])
         rows = cursor.fetchall()
     return sorted(
-        tuple(value.replace(f'"{schema}"', "*").replace(schema, "*") for value in row) for row in rows
+        tuple(plain(value.replace(f'"{schema}"', "*").replace(schema, "*")) for value in row) for row in rows
     )
+
+
+def plain(text: str) -> str:
+    """Leave out casts and brackets, which PostgreSQL writes elsewhere once an expression has been dumped."""
+    return re.sub(r"::(?:character varying|text)(?:\[\])?|[()]", "", text)
 
 
 def new(schema: str, domain: str = "") -> Tenant:

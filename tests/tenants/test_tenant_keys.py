@@ -70,7 +70,7 @@ class TestTenants:
     def test_cannot_use_each_others_wrapped_keys(self, acme: Any, globex_tenant: Any) -> None:
         sealed = operations.seal(VALUE, HERE)
         stolen = TenantKey.objects.get(schema="acme", version=1).wrapped
-        TenantKey.objects.create(schema="globex", version=1, wrapped=stolen)
+        TenantKey.objects.update_or_create(schema="globex", version=1, defaults={"wrapped": stolen})
         with tenant_context(globex_tenant), pytest.raises(Undecipherable):
             operations.unseal(sealed, HERE)
 
@@ -96,6 +96,7 @@ class TestRotation:
             operations.unseal(Sealed(ciphertext=old.ciphertext, key_version=2), HERE)
 
     def test_makes_a_first_key_where_there_is_none(self, acme: Any) -> None:
+        TenantKey.objects.filter(schema="acme").delete()
         assert operations.rotate("acme").version == 1
 
     def test_names_a_tenant_that_does_not_exist(self, acme: Any) -> None:
