@@ -21,9 +21,9 @@ import yaml
 
 from benchmarks.evals import agentdojo_yardsticks as yardsticks
 from benchmarks.evals.corpora import ROOT, rows
-from governance.flow import analysis, structure, values
+from governance.flow import analysis, records, structure, values
 from governance.flow.judgement import judge
-from governance.flow.types import Item, Origin, Trail
+from governance.flow.types import Flow, Item, Origin, Trail
 from governance.policies.combination import combine
 from governance.types import (
     AgentRef,
@@ -96,7 +96,15 @@ def asks(case: Case, before: Sequence[Call], call: Call) -> bool:
     return _asks(case, before, call, plans=())
 
 
-def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Item]) -> bool:
+def asks_where_to(case: Case, before: Sequence[Call], call: Call) -> bool:
+    """Ask as the gate would if texts and headings counted for nothing: a yardstick, for others look at these only."""
+    flow = _flow(case, before, call, plans=())
+    open_ones = [one.pointer for one in flow.arguments if not one.endorsed]
+    texts = [at for at in open_ones if records.parts(at.rpartition("/")[2]) & values.CONTENT]
+    return bool(flow.objection) or len(texts) < len(open_ones)
+
+
+def _flow(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Item]) -> Flow:
     items = [Item(origin=Origin.USER, content=case.prompt), *plans]
     for number, earlier in enumerate(before, 1):
         items.append(
@@ -110,10 +118,12 @@ def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Ite
                 consequential=earlier.consequential,
             )
         )
-    schema = case.schemas.get(call.name, {})
-    flow = analysis.analyse(
-        tool=call.name, schema=schema, arguments=call.arguments, trail=Trail(items=tuple(items))
-    )
+    schema, trail = case.schemas.get(call.name, {}), Trail(items=tuple(items))
+    return analysis.analyse(tool=call.name, schema=schema, arguments=call.arguments, trail=trail)
+
+
+def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Item]) -> bool:
+    flow, schema = _flow(case, before, call, plans=plans), case.schemas.get(call.name, {})
     request = PolicyRequest(
         tenant="evals",
         user=UserRef(id=1, name="user"),

@@ -95,9 +95,8 @@ def _check(value: Any, depth: int, counter: list[int]) -> None:
 
 def _yaml(text: str) -> Any:
     """Read one document of mappings, lists and plain values: no anchor, alias or tag, no second document."""
-    depth = nodes = 0
-    for event in yaml.parse(text, Loader=_loader()):
-        nodes += 1
+    depth = 0
+    for nodes, event in enumerate(yaml.parse(text, Loader=_loader())):
         if (
             isinstance(event, yaml.AliasEvent)
             or getattr(event, "anchor", None)
