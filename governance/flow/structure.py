@@ -52,7 +52,12 @@ def of(content: Any, format_: str) -> Any:
 
 @lru_cache(maxsize=32)
 def _read(text: str, format_: str) -> Any:
-    return _json(text) if format_ == ResultFormat.JSON else _yaml(text)
+    found = _json(text) if format_ == ResultFormat.JSON else _yaml(text)
+    written = json.dumps(found, ensure_ascii=False, allow_nan=False)
+    written.encode()  # raises where there is half a character
+    if "\\u0000" in written:
+        raise _Unreadable("It holds what cannot be kept.")
+    return found
 
 
 # --- JSON

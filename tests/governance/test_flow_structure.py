@@ -76,6 +76,9 @@ class TestAttack:
             '{"size": NaN}',
             '{"size": ' + "9" * 5000 + "}",
             "{'id_': '3'}",
+            '{"size": 1e999}',
+            '{"name": "\\u0000"}',
+            '{"\\ud800": 1}',
         ],
     )
     def test_json_that_is_not_quite_json_stays_text(self, text: str) -> None:
