@@ -8,7 +8,7 @@ from typing import Any
 from agents.runs import influence
 from agents.runs.models import Run, Step
 from agents.tools.base import Trust
-from governance.flow import values
+from governance.flow import structure, values
 from governance.flow.types import Item, Origin, Trail
 from tenants.kernel.jsonvalues import JsonObject
 
@@ -68,6 +68,8 @@ def _of_step(step: Step, trust: Mapping[str, Trust], *, withheld: bool) -> list[
         )
     if isinstance(content, dict) and set(content) == {"notice", "executed_arguments", "result"}:
         content = content["result"]
+    if step.status == Step.Status.SUCCEEDED:
+        content = structure.of(content, known.result_format)
     return [
         *found,
         Item(

@@ -26,6 +26,7 @@ USE = (
     "reversible",
     "output_trusted",
     "withholds_results",
+    "result_format",
     "security_level",
     "timeout_s",
     "max_attempts",
@@ -100,6 +101,7 @@ class ToolAdmin(LevelsAdmin):
             effect=effect,
             reversible=tool.reversible,
             output_trusted=tool.output_trusted,
+            result_format=tool.result_format,
             by=request.user,
             now=timezone.now(),
         )

@@ -17,6 +17,7 @@ from agents.tools.operations import HttpTool
 from agents.tools.remote.endpoint import Endpoint
 from governance.access.idempotency import once
 from governance.access.rights.holding import GrantedByLevel, held
+from governance.flow.structure import ResultFormat
 from governance.types import EffectClass, Risk, SecurityLevel
 from tenants.kernel.api import CursorPage
 from tenants.kernel.errors import InvalidInput
@@ -46,6 +47,7 @@ class ToolSerializer(serializers.ModelSerializer[Tool]):
         fields = [
             "name", "description", "parameters", "output_schema", "risk", "effect", "enabled", "quarantined",
             "quarantine", "reversible", "output_trusted", "withholds_results",
+            "result_format",
             "security_level",
             "confirmed_at", "confirmed_by", "source", "server", "definition", "secrets", "audience", "scope",
             "timeout_s",
@@ -73,6 +75,11 @@ class Limits(serializers.Serializer[None]):
     )
     withholds_results = serializers.BooleanField(
         required=False, help_text="The model is given a handle instead of the result."
+    )
+    result_format = serializers.ChoiceField(
+        [str(format_) for format_ in ResultFormat],
+        required=False,
+        help_text="What the text of its results is; json and yaml only where a program encodes them.",
     )
     security_level = serializers.ChoiceField(
         SECURITY_LEVELS, required=False, help_text="How closely it is kept; internal unless somebody says so."

@@ -100,6 +100,8 @@ class Trust:
     built_in: bool = False
     directories: tuple[str, ...] = ()
     """Fields of its results that an admin trusts; "*" for all."""
+    result_format: str = "text"
+    """What the text of its results is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,7 @@ class ToolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "reversible",
             "output_trusted",
             "withholds_results",
+            "result_format",
             "security_level",
             "cost_micros",
         ]

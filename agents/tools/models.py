@@ -8,6 +8,7 @@ from django.db import models
 
 from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S, Trust
 from agents.tools.registry import REGISTRY, spec_of
+from governance.flow.structure import ResultFormat
 from governance.identity import claims as rules
 from governance.identity.types import TokenRefused
 from governance.types import EffectClass, Risk, SecurityLevel, ToolRef
@@ -18,7 +19,8 @@ from tenants.kernel.models import Identified
 _TRUST = """
 SELECT t.name, t.output_trusted AND NOT t.quarantined, t.effect, t.source,
  ARRAY(SELECT s.field FROM governance_trustedsource s
-       WHERE s.tool = t.name AND NOT t.quarantined ORDER BY s.field)
+       WHERE s.tool = t.name AND NOT t.quarantined ORDER BY s.field),
+ CASE WHEN t.quarantined THEN 'text' ELSE t.result_format END
 FROM agents_tool t WHERE t.name = ANY(%s)
 """
 
@@ -55,8 +57,9 @@ class ToolQuerySet(models.QuerySet["Tool"]):
                 consequential=effect != EffectClass.READ,
                 built_in=source == Tool.Source.PYTHON,
                 directories=tuple(fields),
+                result_format=result_format,
             )
-            for name, trusted, effect, source, fields in rows
+            for name, trusted, effect, source, fields, result_format in rows
         }
 
 
@@ -110,6 +113,12 @@ class Tool(models.Model):
     withholds_results = models.BooleanField(
         default=False,
         help_text="The model is given a handle instead of the result, so whoever wrote into it cannot speak to it.",
+    )
+    result_format = models.CharField(
+        max_length=10,
+        choices=[(format_.value, format_.value) for format_ in ResultFormat],
+        default=ResultFormat.TEXT,
+        help_text="What the text of its results is; json and yaml only where a program encodes them.",
     )
     security_level = models.CharField(
         max_length=12,

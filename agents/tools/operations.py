@@ -20,6 +20,7 @@ from agents.tools.secrets import names_for, opened
 from governance.access import clearances
 from governance.audit import operations as audit
 from governance.audit.types import Entry
+from governance.flow.structure import ResultFormat
 from governance.types import SYSTEM, Actor, EffectClass, Risk, SecurityLevel, Subject
 from tenants.kernel.errors import DomainError, InvalidInput, StaleTransition
 from tenants.kernel.jsonvalues import JsonObject, sha256_hex, storable
@@ -29,7 +30,7 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 RESERVED = frozenset({"servers", "secrets"})  # paths of the API
 MAX_NAME = 64
 MAX_DESCRIPTION = 4000
-VOUCHED = ("risk", "effect", "reversible", "output_trusted")
+VOUCHED = ("risk", "effect", "reversible", "output_trusted", "result_format")
 """What a person says of a tool when they confirm it."""
 DEFINITION = ("description", "parameters", "output_schema", "endpoint", "audience", "scope")
 ARRIVED = "It is new here."
@@ -174,6 +175,7 @@ def quarantine(*, tool: Tool, why: str, fields: Mapping[str, Any] | None = None)
         "effect": EffectClass.NON_IDEMPOTENT.value,
         "reversible": False,
         "output_trusted": False,
+        "result_format": ResultFormat.TEXT.value,
         "enabled": False,
         "quarantined": True,
         "quarantine_reason": why,
@@ -191,7 +193,7 @@ def quarantine(*, tool: Tool, why: str, fields: Mapping[str, Any] | None = None)
 def _in_use(tool: Tool) -> JsonObject:
     at = tool.confirmed_at.isoformat() if tool.confirmed_at else None
     vouched: JsonObject = {"confirmed_by": tool.confirmed_by, "confirmed_at": at}
-    vouched |= {"reversible": tool.reversible, "output_trusted": tool.output_trusted}
+    vouched |= {name: getattr(tool, name) for name in ("reversible", "output_trusted", "result_format")}
     return {**tool.declared, "risk": str(tool.risk), "effect": str(tool.effect), **vouched}
 
 
@@ -213,16 +215,17 @@ def confirm(
     now: datetime,
     reversible: bool = False,
     output_trusted: bool = False,
+    result_format: str = ResultFormat.TEXT,
 ) -> Tool:
-    """Put a tool into use with what the person vouches for: its risk, its effect, and whether its calls can be
-    undone and its results be trusted.
+    """Put a tool into use with what the person vouches for: its risk, its effect, whether its calls can be
+    undone and its results be trusted, and what the text of those is.
 
     Raises StaleTransition if its definition is no longer the one `tool` was read with, and
     ValidationError where they are milder than a Python tool's author declared.
     """
     row = _locked(tool)
     row.risk, row.effect = risk.value, effect.value
-    row.reversible, row.output_trusted = reversible, output_trusted
+    row.reversible, row.output_trusted, row.result_format = reversible, output_trusted, result_format
     row.clean()
     row.enabled, row.quarantined = True, False
     row.quarantine_reason, row.before_quarantine = "", {}
@@ -267,6 +270,7 @@ def change(*, tool: Tool, changes: dict[str, Any], by: Any, now: datetime) -> To
             effect=EffectClass(given.pop("effect")),
             reversible=given.pop("reversible", tool.reversible),
             output_trusted=given.pop("output_trusted", tool.output_trusted),
+            result_format=given.pop("result_format", tool.result_format),
             by=by,
             now=now,
         )
@@ -374,7 +378,8 @@ def _apply(server: ToolServer, declared: list[JsonObject]) -> list[str]:
     for gone in rows.values():
         if gone.enabled:
             gone.enabled = gone.reversible = gone.output_trusted = False
-            gone.save(update_fields=["enabled", "reversible", "output_trusted"])
+            gone.result_format = ResultFormat.TEXT
+            gone.save(update_fields=["enabled", "reversible", "output_trusted", "result_format"])
     return list(left_out.values())
 
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks.evals import agentdojo_yardsticks as yardsticks
 from benchmarks.evals.corpora import ROOT, rows
-from governance.flow import analysis, values
+from governance.flow import analysis, records, structure, values
 from governance.flow.judgement import judge
-from governance.flow.types import Item, Origin, Trail
+from governance.flow.types import Flow, Item, Origin, Trail
 from governance.policies.combination import combine
 from governance.types import (
     AgentRef,
@@ -79,17 +81,13 @@ def measure(corpora: Path) -> dict[str, Any]:
     labels = {path.stem.removeprefix("tools_"): _tools(path) for path in sorted(folder.glob("tools_*.json"))}
     found: dict[str, Any] = {}
     attacks = json.loads((folder / "attacks.json").read_text())["templates"]
-    structured: set[tuple[str, str]] = set()
     for attack in sorted(attacks, key=lambda name: name != "important_instructions"):
         cases = _suites(attacks[attack], labels)
-        structured |= {
-            (c.suite, call.name) for c in cases for call in c.calls if not isinstance(call.result, str)
-        }
         if cases and not found:
             found = {**figures(cases), "yardsticks": yardsticks.figures(cases), "attacks": {}}
         if cases:
             found["attacks"][attack] = hijacked(cases, asks)
-    found["sample"] = figures(_sample(folder, labels, structured))
+    found["sample"] = figures(_sample(folder, labels))
     return found
 
 
@@ -98,7 +96,15 @@ def asks(case: Case, before: Sequence[Call], call: Call) -> bool:
     return _asks(case, before, call, plans=())
 
 
-def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Item]) -> bool:
+def asks_where_to(case: Case, before: Sequence[Call], call: Call) -> bool:
+    """Ask as the gate would if texts and headings counted for nothing: a yardstick, for others look at these only."""
+    flow = _flow(case, before, call, plans=())
+    open_ones = [one.pointer for one in flow.arguments if not one.endorsed]
+    texts = [at for at in open_ones if records.parts(at.rpartition("/")[2]) & values.CONTENT]
+    return bool(flow.objection) or len(texts) < len(open_ones)
+
+
+def _flow(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Item]) -> Flow:
     items = [Item(origin=Origin.USER, content=case.prompt), *plans]
     for number, earlier in enumerate(before, 1):
         items.append(
@@ -112,10 +118,12 @@ def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Ite
                 consequential=earlier.consequential,
             )
         )
-    schema = case.schemas.get(call.name, {})
-    flow = analysis.analyse(
-        tool=call.name, schema=schema, arguments=call.arguments, trail=Trail(items=tuple(items))
-    )
+    schema, trail = case.schemas.get(call.name, {}), Trail(items=tuple(items))
+    return analysis.analyse(tool=call.name, schema=schema, arguments=call.arguments, trail=trail)
+
+
+def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Item]) -> bool:
+    flow, schema = _flow(case, before, call, plans=plans), case.schemas.get(call.name, {})
     request = PolicyRequest(
         tenant="evals",
         user=UserRef(id=1, name="user"),
@@ -349,24 +357,22 @@ def _exported(template: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in kept.read_text().splitlines()]
 
 
-def _sample(
-    folder: Path, labels: Mapping[str, Mapping[str, Any]], structured: set[tuple[str, str]]
-) -> list[Case]:
-    """Return the recorded runs; their results are texts, taken apart only where the tool is known to return records."""
+def _sample(folder: Path, labels: Mapping[str, Mapping[str, Any]]) -> list[Case]:
+    """Return the recorded runs. Their results are texts, as MCP servers return them; see `_formats`."""
     goals = {row["id"]: row["goal"] for row in rows(folder, "injection_tasks")}
     schemas = {
         suite: {name: tool["parameters"] for name, tool in own.items()} for suite, own in labels.items()
     }
+    recorded = list(rows(folder, "runs_no_defence"))
+    formats = _formats(recorded)
     found = []
-    for row in rows(folder, "runs_no_defence"):
+    for row in recorded:
         calls = tuple(
             Call(
                 name=call["tool"],
                 arguments=call["args"],
                 origin=call["origin"],
-                result=_parsed(call["result"])
-                if (row["suite"], call["tool"]) in structured
-                else call["result"],
+                result=structure.of(call["result"], formats[row["suite"], call["tool"]]),
                 consequential=call["consequential"],
             )
             for call in row["trace"]
@@ -386,13 +392,27 @@ def _sample(
     return found
 
 
-def _parsed(text: str) -> Any:
-    import yaml
+def _formats(recorded: Iterable[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """State a tool's results to be YAML where a program must have written every one of them, as an admin would.
 
+    That is so where each is a list or a mapping and, written anew by an encoder, is the same to the letter.
+    """
+    encoded: dict[tuple[str, str], bool] = defaultdict(lambda: True)
+    for row in recorded:
+        for call in row["trace"]:
+            encoded[row["suite"], call["tool"]] &= _is_encoded(str(call["result"]))
+    return {
+        tool: structure.ResultFormat.YAML if is_so else structure.ResultFormat.TEXT
+        for tool, is_so in encoded.items()
+    }
+
+
+def _is_encoded(text: str) -> bool:
     try:
-        return json.loads(json.dumps(yaml.safe_load(text), default=str))
-    except (yaml.YAMLError, TypeError):
-        return text
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(found, dict | list) and yaml.safe_dump(found).strip() == text.strip()
 
 
 def counted(cases: Iterable[Case]) -> Counter[str]:

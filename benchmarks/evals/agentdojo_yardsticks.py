@@ -17,13 +17,14 @@ SINKS = listed(
 
 def figures(cases: "Sequence[Case]") -> dict[str, Any]:
     """Return what each yardstick lets through and how often it asks, in %."""
-    from benchmarks.evals.agentdojo import benign, hijacked
+    from benchmarks.evals.agentdojo import asks_where_to, benign, hijacked
 
     gates = {
         "allow_all": lambda _case, _before, _call: False,
         "ask_all": lambda _case, _before, _call: True,
         "after_any_read": lambda _case, before, _call: bool(before),
         "literal_words": _not_literal,
+        "flow_without_texts": asks_where_to,
     }
     found = {}
     for name, gate in gates.items():

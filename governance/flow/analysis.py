@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from governance.flow import records, values, verbs
+from governance.flow import records, reuse, values, verbs
 from governance.flow.records import Selected
 from governance.flow.types import Argument, Flow, Integrity, Item, Label, Origin, Source, Trail
-from governance.flow.values import ADDRESSES, CONTENT, LINKS
+from governance.flow.values import ADDRESSES, CONTENT, LINKS, MESSAGES
 from governance.flow.words import FILLERS, GENERIC, Words, is_identifier, moment, number, tokens
 from tenants.kernel.jsonvalues import JsonObject, canonical
 
@@ -136,10 +136,11 @@ class _Judge:
         name = next((part for part in reversed(pointer.split("/")) if part and not part.isdigit()), "")
         about = self._schema_of(pointer)
         for found in (
-            self._default(pointer, value, about),
+            self._default(pointer, name, value, about),
             self._said(pointer, name, value, about),
             self._directory(pointer, value),
             self._record(pointer, name, value),
+            self._reused(pointer, name, value),
             self._single_word(pointer, value),
             self._own_text(pointer, name, value),
         ):
@@ -149,9 +150,10 @@ class _Judge:
 
     # --- what endorses
 
-    def _default(self, pointer: str, value: Any, about: Mapping[str, Any]) -> Argument | None:
+    def _default(self, pointer: str, name: str, value: Any, about: Mapping[str, Any]) -> Argument | None:
         is_empty = value in (None, "", [], {}) and not isinstance(value, bool | int | float)
-        says_nothing = isinstance(value, str) and not tokens(value)
+        is_message = bool(records.parts(name) & MESSAGES)
+        says_nothing = isinstance(value, str) and not tokens(value) and not is_message
         is_default = (
             "default" in about and about["default"] == value and type(about["default"]) is type(value)
         )
@@ -188,9 +190,16 @@ class _Judge:
             return "It stands whole in the request." if words.has_identifier(text) else ""
         if kind & {"id"} or (" " not in text and self._is_of_another_kind(kind, text)):
             return ""
-        if words.has_name(text):
+        if words.has_name(text) and (not kind & MESSAGES or self._is_dictated(kind, text)):
             return "The words stand in the request."
         return "It is put together from the request's own words." if self._is_covered(text) else ""
+
+    def _is_dictated(self, kind: frozenset[str], text: str) -> bool:
+        """Tell whether the user gave a text to be said, and did not only speak of it, as in `send a summary`."""
+        said = tokens(text)
+        words = " ".join(said)
+        named = any(f" {part} {words} " in self.words.flat for part in kind)
+        return len(said) >= SPAN or named or words in self.words.dictated
 
     def _is_a_mere_name(self, text: str) -> bool:
         """Tell whether a text is but a name that the run has read, or a word for what its tools handle."""
@@ -281,7 +290,7 @@ class _Judge:
                 ]
             else:
                 continue
-            if any(values.same(value, one) for one in pool) and not _is_echo(item, value):
+            if any(values.same(value, one) for one in pool) and not reuse.is_echo(item, value):
                 why = f"It is a value of {item.name}, which an admin trusts."
                 return Argument(
                     pointer=pointer,
@@ -313,7 +322,7 @@ class _Judge:
         if not any(values.same(value, one) for one in first if records.is_atom(one)):
             return None
         chosen, field, _ = answers[0]
-        if "id" not in records.parts(field) and _is_echo(chosen.record.item, value):
+        if "id" not in records.parts(field) and reuse.is_echo(chosen.record.item, value):
             return None
         item = chosen.record.item
         why = f"{field} of the record in the result of {item.name}: {chosen.how}."
@@ -337,6 +346,21 @@ class _Judge:
             bool(self.words.addresses)
             if "@" in value
             else moment(value) is not None and bool(self.words.dates)
+        )
+
+    def _reused(self, pointer: str, name: str, value: Any) -> Argument | None:
+        """The whole text of a record that the user has copied, or the id of what the run itself made."""
+        one = reuse.copied(value, self.selected, self.words) if records.parts(name) & MESSAGES else None
+        if one is not None:
+            item, why = one.record.item, f"The whole text of the record: {one.how}."
+        else:
+            is_named = any(records.fields_for(name, self.tool, one.record) for one in self.selected)
+            made = None if is_named else reuse.made(name, self.tool, value, self.results)
+            if made is None:
+                return None
+            item, why = made, f"{made.name} made it in this run."
+        return Argument(
+            pointer=pointer, source=Source.RECORD, endorsed=True, why=why, step=item.step, tool=item.name
         )
 
     def _single_word(self, pointer: str, value: Any) -> Argument | None:
@@ -391,8 +415,3 @@ class _Judge:
             else:
                 here = here.get("properties", {}).get(part.replace("~1", "/").replace("~0", "~"), {})
         return values.resolved(here, self.schema)
-
-
-def _is_echo(item: Item, value: Any) -> bool:
-    """Tell whether a tool may but have repeated what it was given: whoever leads the agent on chose that."""
-    return any(values.same(value, given) for _, given in values.leaves(item.arguments))

@@ -9,6 +9,8 @@ from governance.flow.words import listed, moment, number, tokens
 
 CONTENT = listed("body caption comment content description message note subject summary text title")
 """Names of arguments that say something rather than where an effect goes."""
+MESSAGES = CONTENT - listed("subject summary title")
+"""Those of them that are texts of their own, and no mere headings."""
 MOMENTS = listed("date day deadline time")
 ADDRESSES = listed("email mail")
 LINKS = listed("link uri url website")

@@ -22,6 +22,7 @@ KINDS = tuple(
     )
 )
 READING = KINDS[0]
+MAKING = KINDS[2]
 VERBS = frozenset().union(*KINDS)
 SUFFIX = re.compile(r"(?:ing|ed|es|s|ion|ations?|ments?)$")
 
@@ -36,6 +37,12 @@ def is_asked_for(tool: str, said: frozenset[str]) -> bool:
         return True
     wanted = frozenset(verb for kind in KINDS if kind & verbs for verb in kind)
     return any(_alike(verb, word) for verb in wanted for word in said)
+
+
+def makes(tool: str) -> bool:
+    """Tell whether a tool makes something new, by its name."""
+    found = parts(tool.rsplit("__", 1)[-1]) & VERBS
+    return bool(found & MAKING) and not found & READING
 
 
 def _alike(verb: str, word: str) -> bool:

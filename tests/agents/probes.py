@@ -189,6 +189,13 @@ def repeat(context: ToolContext, value: Any) -> dict[str, Any]:
     return {"said": value}
 
 
+@tool(risk=Risk.LOW, effect=EffectClass.READ)
+def outline(context: ToolContext) -> dict[str, Any]:
+    """Return what the test wrote down as the text of a result."""
+    Probe.enter("outline", context)
+    return {"text": Probe.words}
+
+
 @tool(risk=Risk.LOW, effect=EffectClass.IDEMPOTENT, output_trusted=True)
 def speak(context: ToolContext, words: str) -> dict[str, Any]:
     """Hear words, and say those that the test wrote down."""
@@ -216,6 +223,7 @@ PROBES = {
         inbox,
         pass_on,
         repeat,
+        outline,
         speak,
     )
 }

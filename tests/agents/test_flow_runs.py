@@ -7,6 +7,7 @@ import pytest
 
 from agents.catalog.operations import set_tools
 from agents.runs.models import Run
+from agents.tools.models import Tool
 from governance.flow.models import TrustedSource
 from governance.policies.models import PolicyDecision
 from tests.agents import probes
@@ -91,6 +92,27 @@ class TestHijackedRun:
         led_on(model, ("own_record", {}), ("third", {"amount": 30000}))
         run = work(start("Do the third."))
         assert run.status == Run.Status.WAITING
+
+
+class TestStatedFormat:
+    """A mail of outsiders that is the text of records; `pass_on` takes the id of one that the user names."""
+
+    RECORDS = '[{"value": "A-77", "title": "Lunch menu"}, {"value": "B-13", "title": "Payroll"}]'
+
+    @pytest.mark.parametrize(("format_", "endorsed"), [("json", True), ("text", False), ("yaml", True)])
+    def test_decides_whether_a_text_is_taken_for_records(
+        self, model: FakeModel, probe: type[Probe], start: Start, work: Work, format_: str, endorsed: bool
+    ) -> None:
+        Tool.objects.filter(name="outline").update(result_format=format_)
+        probe.words = self.RECORDS
+        model.script(
+            calls(("outline", {}), ids=("c1",)),
+            calls(("pass_on", {"value": "A-77"}), ids=("c2",)),
+            text("Done."),
+        )
+        run = work(start("Please pass on the Lunch menu."))
+        flow = PolicyDecision.objects.filter(run_id=run.pk).latest("id").request["flow"]
+        assert flow["endorsed"] is endorsed
 
 
 class TestPlan:

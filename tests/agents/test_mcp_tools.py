@@ -106,6 +106,7 @@ class TestSync:
             "effect": "read",
             "reversible": False,
             "output_trusted": False,
+            "result_format": "text",
             "confirmed_by": "alice",
             "confirmed_at": NOW.isoformat(),
         }

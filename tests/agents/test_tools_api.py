@@ -91,6 +91,17 @@ class TestHttpTool:
         again = patch(api, "/weather", enabled=True, risk="low", effect="read").json()
         assert not again["output_trusted"]
 
+    def test_returns_text_unless_somebody_says_otherwise_of_this_definition(self, api: Any) -> None:
+        assert post(api, "", WEATHER).json()["result_format"] == "text"
+        done = patch(api, "/weather", enabled=True, risk="low", effect="read", result_format="json").json()
+        assert done["result_format"] == "json"
+        event = AuditEvent.objects.get(action="tool.confirmed", subject_id="weather")
+        assert event.body["result_format"] == "json"
+        changed = patch(api, "/weather", description="Something else.").json()
+        assert changed["result_format"] == "text"
+        assert changed["quarantine"]["before"]["result_format"] == "json"
+        assert patch(api, "/weather", result_format="toml").status_code in {400, 422}
+
     def test_goes_back_into_quarantine_when_its_endpoint_changes(self, api: Any) -> None:
         post(api, "", WEATHER)
         patch(api, "/weather", enabled=True, risk="low", effect="read")
@@ -279,6 +290,7 @@ def form(**more: Any) -> dict[str, Any]:
         "timeout_s": "30",
         "max_attempts": "2",
         "security_level": "internal",
+        "result_format": "text",
         "fallback": "",
         "seen": "",
         **more,
