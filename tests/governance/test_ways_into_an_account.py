@@ -86,6 +86,18 @@ class TestAnotherPersonsAccount:
         found = User.objects.get(pk=user.pk)
         assert (found.username, found.email) == (user.username, user.email)
 
+    def test_is_not_made_to_be_a_second_pair_of_eyes(self, dora: Any, person: Any, client_of: Any) -> None:
+        given = {"username": "eve", "password1": "only dora knows", "password2": "only dora knows"}
+        browser(dora).post("/admin/governance/user/add/", {**given, "usable_password": "true"})
+        eve = User.objects.get(username="eve")
+        assert eve.check_password("only dora knows")
+        asked = {"user": "eve", "role": "reviewer"}
+        refused = client_of(dora).post("/api/v1/governance/roles/assign", asked, format="json")
+        assert (refused.status_code, eve.groups.count()) == (403, 0)
+        somebody_else = person("dan", roles=("admin",))
+        given_by = client_of(somebody_else).post("/api/v1/governance/roles/assign", asked, format="json")
+        assert (given_by.status_code, eve.groups.get().name) == (200, "reviewer")
+
     def test_is_not_taken_through_an_identity_provider_of_ones_own(self, dora: Any) -> None:
         given = {
             "kind": "oidc", "name": "Mine", "slug": "mine", "enabled": "on", "url": "https://evil.example",
