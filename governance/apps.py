@@ -91,13 +91,10 @@ def _signin() -> None:
     from governance.signin import record
     from governance.signin.models import IdentityProvider, RoleMapping
 
-    configure = [
-        f"governance.{verb}_{name}"
-        for name in ("identityprovider", "rolemapping")
-        for verb in ("view", "add", "change", "delete")
-    ]
+    # Changing them is for superusers: who says where people sign in can sign in as anybody.
+    see = ["governance.view_identityprovider", "governance.view_rolemapping"]
     roles.grant(
-        admin=[*configure, "axes.view_accessattempt", "axes.delete_accessattempt", "mfa.view_authenticator"],
+        admin=[*see, "axes.view_accessattempt", "axes.delete_accessattempt", "mfa.view_authenticator"],
         auditor=["axes.view_accessattempt"],
     )
     auditlog.register(IdentityProvider, exclude_fields=["ciphertext", "key_version"])

@@ -43,13 +43,15 @@ class UserAdmin(DjangoUserAdmin, ConfigAdmin):  # type: ignore[type-arg]  # not 
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Let only superusers hand out superuser rights, roles, direct permissions and clearances."""
-        fixed = (
-            ()
-            if request.user.is_superuser
-            else ("is_superuser", "is_staff", "user_permissions", "groups", "clearance")
-        )
-        return (*super().get_readonly_fields(request, obj), *fixed)
+        """Let only superusers hand out superuser rights, roles, direct permissions and clearances.
+
+        Nor do others change a name or an address that somebody has: a new password is sent to the address,
+        and a directory or an issuer says by the name who somebody is.
+        """
+        fixed = ("is_superuser", "is_staff", "user_permissions", "groups", "clearance")
+        held = ("username", "email") if obj is not None else ()
+        own = () if request.user.is_superuser else (*fixed, *held)
+        return (*super().get_readonly_fields(request, obj), *own)
 
 
 class TokenAdmin(EvidenceAdmin):

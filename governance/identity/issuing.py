@@ -24,6 +24,8 @@ def issue(order: Order, *, now: datetime, trace_id: str = "") -> Issued:
     cannot be recorded: then there is none. The token itself is neither stored nor logged.
     """
     signer = keys.signer(now=now)
+    if order.audience == signer.issuer and not order.for_us:
+        raise TokenRefused("invalid_target", "A token for our own API is got by exchange, with consent.")
     claims = _claims(order, issuer=signer.issuer, rules_version=signer.rules_version, now=now)
     facts = _facts(order, claims)
     audit.record(_entry("token.requested", order, facts, at=now, outcome="", trace_id=trace_id))

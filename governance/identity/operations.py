@@ -112,6 +112,7 @@ def _order(
         run=str(own.get("run", "")),
         agent_version=own.get("agent_version"),
         actor_name=client.name,
+        for_us=asked.target == issuer,
         facts={
             "subject_issuer": subject.claims["iss"],
             "subject_jti": str(subject.claims.get("jti", ""))[:64],

@@ -69,6 +69,8 @@ class Order:
     """What the audit log calls who acts."""
     facts: JsonObject | None = None
     """What the audit log keeps besides."""
+    for_us: bool = False
+    """Whether it may be for our own API: the scopes were held against what the person may."""
 
 
 @dataclass(frozen=True, kw_only=True)

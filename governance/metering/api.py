@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -68,7 +69,8 @@ class BudgetSerializer(serializers.ModelSerializer[Budget]):
         shown: Any = self.parent.instance if self.parent is not None else [self.instance]
         now = timezone.now()
         found: dict[UUID, list[BudgetWindow]] = {}
-        for row in BudgetWindow.objects.filter(budget__in=list(shown), started_at__lte=now, ends_at__gt=now):
+        person = reports.alone(self.context["request"].user)
+        for row in reports.windows_of(shown, now=now, person=person):
             found.setdefault(row.budget_id, []).append(row)
         return found
 
@@ -91,6 +93,10 @@ class BudgetViewSet(
     queryset = Budget.objects.all()
     serializer_class = BudgetSerializer
     filterset_fields = ["scope", "window", "unit", "enabled", "source"]
+
+    def get_queryset(self) -> QuerySet[Budget]:
+        """Return the budgets that the caller sees."""
+        return reports.shown_to(self.request.user)
 
     @extend_schema(responses={201: BudgetSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -174,7 +180,8 @@ class UsageView(APIView):
     def get(self, request: Request) -> Response:
         """Return tokens and cost by agent, user, model or day."""
         query = asked(request.query_params, now=timezone.now())
-        return Response(UsageSerializer({**query, "results": reports.usage(**query)}).data)
+        lines = reports.usage(**query, person=reports.alone(request.user))
+        return Response(UsageSerializer({**query, "results": lines}).data)
 
 
 class UsageCsvView(APIView):
@@ -188,7 +195,8 @@ class UsageCsvView(APIView):
     def get(self, request: Request) -> HttpResponse:
         """Return the same lines as comma-separated values."""
         query = asked(request.query_params, now=timezone.now())
-        return in_csv(reports.usage(**query), name=f"usage-by-{query['group_by']}.csv")
+        lines = reports.usage(**query, person=reports.alone(request.user))
+        return in_csv(lines, name=f"usage-by-{query['group_by']}.csv")
 
 
 def in_csv(lines: Iterable[Line], *, name: str) -> HttpResponse:

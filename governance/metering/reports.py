@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum, Value
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
 from django.db.models.functions import Concat, TruncDate
 
 from governance.access.models import User
@@ -19,6 +19,7 @@ from tenants.kernel.errors import InvalidInput
 GROUPS = ("agent", "user", "model", "day")
 MAX_DAYS = 366
 LEVELS_IN_WORDS = {0: "low", 50: "half", 80: "high", 100: "full"}
+SEE_OTHERS = "governance.view_budgetwindow"
 _KEYS: dict[str, Any] = {
     "agent": (F("agent_id"), F("agent_name")),
     "user": (F("user_id"), F("user_name")),
@@ -87,10 +88,30 @@ class Anomaly:
     judgement: Judgement
 
 
-def usage(*, group_by: str, since: datetime, until: datetime) -> list[Line]:
+def alone(viewer: Any) -> int | None:
+    """Return the one person whose costs the viewer sees person by person: themselves, or None for everybody's."""
+    return None if viewer.has_perm(SEE_OTHERS) else int(viewer.pk)
+
+
+def shown_to(viewer: Any) -> QuerySet[Budget]:
+    """Return the budgets that the viewer sees: all but those of other single people."""
+    person = alone(viewer)
+    if person is None:
+        return Budget.objects.all()
+    return Budget.objects.exclude(Q(scope=Scope.USER) & ~Q(subject__in=["", str(person)]))
+
+
+def windows_of(budgets: Iterable[Any], *, now: datetime, person: int | None) -> QuerySet[BudgetWindow]:
+    """Return the windows that budgets have now; of those that count each person, `person`'s alone if given."""
+    found = BudgetWindow.objects.filter(budget__in=list(budgets), started_at__lte=now, ends_at__gt=now)
+    return found if person is None else found.exclude(Q(budget__scope=Scope.USER) & ~Q(subject=str(person)))
+
+
+def usage(*, group_by: str, since: datetime, until: datetime, person: int | None = None) -> list[Line]:
     """Return what was used from `since` on and before `until`: days in their order, others by cost.
 
-    Raises InvalidInput for another grouping, or for more than 366 days.
+    Where it is told person by person, `person` alone is told of if given. Raises InvalidInput for another
+    grouping, or for more than 366 days.
     """
     if group_by not in GROUPS:
         message = f"Use one of: {', '.join(GROUPS)}."
@@ -99,8 +120,9 @@ def usage(*, group_by: str, since: datetime, until: datetime) -> list[Line]:
         message = f"A time after `from`, {MAX_DAYS} days later at most."
         raise InvalidInput(f"to: {message}", errors=[{"at": "/to", "message": message}])
     key, name = _KEYS[group_by]
+    mine = {"user_id": person} if person is not None and group_by == "user" else {}
     rows = (
-        UsageRecord.objects.filter(at__gte=since, at__lt=until)
+        UsageRecord.objects.filter(at__gte=since, at__lt=until, **mine)
         .order_by()
         .values(grouped_by=key, called=name)
         .annotate(
@@ -139,15 +161,19 @@ def by_day(*, since: datetime, until: datetime) -> dict[date, int]:
     return {day: costs.get(day.isoformat(), 0) for day in days}
 
 
-def anomalies(*, now: datetime) -> list[Anomaly]:
-    """Return how today compares with the two weeks before, for each agent and person; what stands out first."""
+def anomalies(*, now: datetime, person: int | None = None) -> list[Anomaly]:
+    """Return how today compares with the two weeks before, for each agent and person; what stands out first.
+
+    Of people, `person` alone if given.
+    """
     today = now.date()
     first = datetime.combine(today - timedelta(days=DAYS), datetime.min.time(), tzinfo=UTC)
     found = []
     for kind in ("agent", "user"):
         key, name = _KEYS[kind]
+        mine = {"user_id": person} if person is not None and kind == "user" else {}
         rows = (
-            UsageRecord.objects.filter(at__gte=first, at__lte=now)
+            UsageRecord.objects.filter(at__gte=first, at__lte=now, **mine)
             .order_by()
             .values(day=TruncDate("at", tzinfo=UTC), grouped_by=key, called=name)
             .annotate(cost=Sum("cost_micros"))
@@ -163,10 +189,13 @@ def anomalies(*, now: datetime) -> list[Anomaly]:
     return sorted(found, key=lambda one: (not one.judgement.is_anomaly, -one.judgement.today, one.name))
 
 
-def standings(budgets: Iterable[Budget], *, now: datetime) -> list[Standing]:
-    """Return the windows that the budgets have now, the fullest first; those of single runs and calls are left out."""
+def standings(budgets: Iterable[Budget], *, now: datetime, person: int | None = None) -> list[Standing]:
+    """Return the windows that the budgets have now, the fullest first; those of single runs and calls are left out.
+
+    Of budgets that count each person, `person`'s alone if given.
+    """
     shown = {b.pk: b for b in budgets if b.enabled and b.window not in {Window.RUN, Window.REQUEST}}
-    open_now = BudgetWindow.objects.filter(budget__in=shown, started_at__lte=now, ends_at__gt=now)
+    open_now = windows_of(shown, now=now, person=person)
     names = _names(open_now)
     found = [
         Standing(

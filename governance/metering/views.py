@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from governance.metering import reports
-from governance.metering.models import Budget, Reservation
+from governance.metering.models import Reservation
 from governance.metering.words import amount_in_words, dollars, whose
 from tenants.kernel import charts
 from tenants.kernel.errors import InvalidInput
@@ -33,11 +33,12 @@ def usage(request: HttpRequest) -> HttpResponse:
     days = int(given)
     today = datetime.combine(now.date(), datetime.min.time(), tzinfo=UTC)
     since, until = today - timedelta(days=days - 1), now
+    person = reports.alone(request.user)
     per_day = reports.by_day(since=since, until=until)
     groups = [
         (title, group, [_bar(line, lines) for line in lines])
         for title, group in (("By agent", "agent"), ("By person", "user"), ("By model and tool", "model"))
-        for lines in [reports.usage(group_by=group, since=since, until=until)]
+        for lines in [reports.usage(group_by=group, since=since, until=until, person=person)]
     ]
     agents = [bar["line"] for bar in groups[0][2]]
     context = {
@@ -55,7 +56,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "day_costs": [(day, dollars(cost)) for day, cost in per_day.items()],
         "largest": dollars(max(per_day.values(), default=0)),
         "groups": groups,
-        "anomalies": [_anomaly(one) for one in reports.anomalies(now=now)],
+        "anomalies": [_anomaly(one) for one in reports.anomalies(now=now, person=person)],
     }
     return render(request, "governance/usage.html", context, status=error.status if error else 200)
 
@@ -65,9 +66,10 @@ def usage(request: HttpRequest) -> HttpResponse:
 @require_safe
 def budgets(request: HttpRequest) -> HttpResponse:
     """Show how much of each budget is spent, reserved and left."""
-    found = list(Budget.objects.order_by("name"))
+    person = reports.alone(request.user)
+    found = list(reports.shown_to(request.user).order_by("name"))
     context = {
-        "standings": [_standing(one) for one in reports.standings(found, now=timezone.now())],
+        "standings": [_standing(one) for one in reports.standings(found, now=timezone.now(), person=person)],
         "single": [
             {
                 "budget": budget,

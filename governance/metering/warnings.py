@@ -10,7 +10,7 @@ from governance.audit import operations as audit
 from governance.audit.types import Entry
 from governance.metering.models import LEVELS
 from governance.metering.signals import budget_warned
-from governance.metering.types import BudgetRule, Share
+from governance.metering.types import BudgetRule, Scope, Share
 from governance.types import Subject
 from tenants.kernel import prepared
 
@@ -69,12 +69,14 @@ def after(
         refused=refused,
         is_platforms=is_platforms,
     )
+    # What all tenants together spend is for the platform to know.
+    hidden = {"limit", "spent"} if scope == Scope.PLATFORM else set()
     entry = Entry(
         at=now,
         action="budget.warned",
         subject=Subject(kind="budget", id=name),
         outcome=str(level),
-        body=asdict(warning),
+        body={name: value for name, value in asdict(warning).items() if name not in hidden},
     )
     audit.record(entry)
     budget_warned.send(sender=BudgetRule, warning=warning, now=now)

@@ -1,6 +1,7 @@
 """Budgets in words. Pure."""
 
 from datetime import datetime
+from typing import Any
 
 from governance.metering.types import MILLION, BudgetExceeded, BudgetRule, Scope, Unit, Window
 
@@ -53,22 +54,25 @@ def who_can_raise(*, is_platforms: bool, is_tiers: bool = False) -> str:
 def refusal(
     budget: BudgetRule, *, spent: int, reserved: int, limit: int, wanted: int, ends_at: datetime | None
 ) -> BudgetExceeded:
-    """Return the error that says which budget refused what, and who can change that."""
+    """Return the error that says which budget refused what, and who can change that.
+
+    Of the budget over all tenants it tells no figures: what the others spend is theirs.
+    """
     unit = budget.unit
-    facts = f"{amount_in_words(spent, unit)} spent"
+    facts = f": {amount_in_words(limit, unit)} {PER[budget.window]}, {amount_in_words(spent, unit)} spent"
     if reserved:
         facts += f", {amount_in_words(reserved, unit)} reserved"
+    figures: dict[str, Any] = {"limit": limit, "spent": spent, "reserved": reserved}
+    if budget.scope is Scope.PLATFORM:
+        facts, figures = "", {}
     begins = f" It starts anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
     return BudgetExceeded(
-        f"The budget “{budget.name}” of {whose(budget.scope, budget.subject)} does not admit this call: "
-        f"{amount_in_words(limit, unit)} {PER[budget.window]}, {facts}; the call may cost "
-        f"{amount_in_words(wanted, unit)}. "
+        f"The budget “{budget.name}” of {whose(budget.scope, budget.subject)} does not admit this call{facts}; "
+        f"the call may cost {amount_in_words(wanted, unit)}. "
         f"{who_can_raise(is_platforms=budget.is_platforms, is_tiers=budget.is_tiers)} can raise it.{begins}",
         budget=budget.name,
         scope=budget.scope.value,
         unit=unit.value,
-        limit=limit,
-        spent=spent,
-        reserved=reserved,
         wanted=wanted,
+        **figures,
     )

@@ -5,7 +5,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 
-from governance.access import roles
+from governance.access.custom_roles.operations import graph
 from tenants.kernel.errors import DomainError
 
 FLAG = "signin.must_enrol"
@@ -26,9 +26,24 @@ def has_factor(user: Any) -> bool:
 
 
 def must_enrol(user: Any) -> bool:
-    """Tell whether the person holds a role of REQUIRE_MFA_ROLES and has no second factor."""
-    required = set(settings.REQUIRE_MFA_ROLES)
-    if not required:
+    """Tell whether the person holds what a role of REQUIRE_MFA_ROLES holds, and has no second factor.
+
+    Superusers hold what every role does.
+    """
+    if not settings.REQUIRE_MFA_ROLES:
         return False
-    holds = (user.is_superuser and roles.ADMIN in required) or user.groups.filter(name__in=required).exists()
+    holds = user.is_superuser or user.groups.filter(name__in=_requiring()).exists()
     return bool(holds) and not has_factor(user)
+
+
+def _requiring() -> set[str]:
+    """Return the roles of REQUIRE_MFA_ROLES and all that inherit from them: another name is no way round."""
+    found = set(settings.REQUIRE_MFA_ROLES)
+    parents, _ = graph()
+    ahead = [*found]
+    while ahead:
+        parent = ahead.pop()
+        heirs = {role for role, above in parents.items() if parent in above} - found
+        found |= heirs
+        ahead += heirs
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from axes.exceptions import AxesBackendPermissionDenied
@@ -26,6 +27,8 @@ from tenants.kernel.jsonvalues import sha256_hex, storable
 
 MAX_NAME = 150
 HELD_S = 60
+LINE = 64
+"""Bits of an address of version 6 that name who has it; the rest they choose themselves."""
 LIFT = "axes.delete_accessattempt"
 
 
@@ -69,17 +72,17 @@ class LockOut(AxesDatabaseHandler):  # type: ignore[misc]  # untyped upstream
 
     def is_locked(self, request: Any, credentials: Any = None) -> bool:
         """Tell whether the name from this address, or the address, is locked now."""
-        return is_locked(name=_name(credentials), address=address_of(request), now=timezone.now())
+        return is_locked(name=_name(credentials), address=_origin(request), now=timezone.now())
 
     def user_login_failed(self, sender: Any, credentials: Any, request: Any = None, **kwargs: Any) -> None:
         """Count a failure. One that was refused unseen is not counted: it would prolong the lock for ever."""
         if request is None or request.axes_locked_out or getattr(request, "failure_is_counted", False):
             return
-        count_failure(name=_name(credentials), address=address_of(request), now=timezone.now())
+        count_failure(name=_name(credentials), address=_origin(request), now=timezone.now())
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         """Forget what this person got wrong from this address; the address keeps its other failures."""
-        AccessAttempt.objects.filter(username=user.get_username(), ip_address=address_of(request)).delete()
+        AccessAttempt.objects.filter(username=_cut(user.get_username()), ip_address=_origin(request)).delete()
 
     def user_logged_out(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         """Keep no log of sign-outs: the audit log has them."""
@@ -91,11 +94,11 @@ def trying(request: Any, name: str) -> Iterator[None]:
 
     Many attempts at once would otherwise all be looked at before the first of them has failed.
     """
-    key = f"signin:{sha256_hex([_cut(name), address_of(request)])}"
+    key = f"signin:{sha256_hex([_cut(name), _origin(request)])}"
     cache.add(key, 0, HELD_S)
     at_once = cache.incr(key)
     try:
-        before = AccessAttempt.objects.filter(username=_cut(name), ip_address=address_of(request))
+        before = AccessAttempt.objects.filter(username=_cut(name), ip_address=_origin(request))
         failures = sum(before.values_list("failures_since_start", flat=True))
         if at_once > max(1, OF_NAME.failures - failures):
             request.axes_locked_out = True
@@ -108,7 +111,7 @@ def trying(request: Any, name: str) -> Iterator[None]:
 
 def failed(request: Any, name: str) -> None:
     """Count a failure while its try is still held."""
-    count_failure(name=_cut(name), address=address_of(request), now=timezone.now())
+    count_failure(name=_cut(name), address=_origin(request), now=timezone.now())
     request.failure_is_counted = True
 
 
@@ -175,4 +178,15 @@ def _name(credentials: Any) -> str:
 
 
 def _cut(name: str) -> str:
-    return str(storable(name))[:MAX_NAME]
+    """Return the name as it is counted: a directory takes other capitals and spaces for the same person."""
+    return str(storable(name)).strip().casefold()[:MAX_NAME]
+
+
+def _origin(request: Any) -> str:
+    """Return the address as it is counted: of version 6 its /64, for one line has all the addresses of it."""
+    address = ip_address(address_of(request))
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, LINE), strict=False).network_address)

@@ -20,7 +20,7 @@ class EnrolmentMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if (
             request.path.startswith(OPEN)
-            or "Authorization" in request.headers
+            or _signs_in_without_a_session(request)
             or not request.session.session_key
             or not request.session.get(FLAG)
         ):
@@ -28,3 +28,12 @@ class EnrolmentMiddleware:
         if request.path.startswith("/api/"):
             return problem(EnrolmentRequired(), request)
         return HttpResponseRedirect(reverse("mfa_index"))
+
+
+def _signs_in_without_a_session(request: HttpRequest) -> bool:
+    """Tell whether the API takes the request's own credentials, and so refuses rather than looks at the session.
+
+    Pages look at nothing else, and of other headers the API goes on to the session.
+    """
+    scheme = request.headers.get("Authorization", "").split()[:1]
+    return request.path.startswith("/api/") and [part.lower() for part in scheme] == ["bearer"]

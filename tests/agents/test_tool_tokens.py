@@ -144,6 +144,16 @@ class TestHttpTool:
         assert (outcome.ok, service.accepted) == (False, [])
         assert "InvalidAudienceError" in service.refused[0]
 
+    def test_gets_no_token_for_our_own_api(
+        self, service: Downstream, lend: Any, agent: Any, alice: Any
+    ) -> None:
+        """Whoever describes a tool would otherwise be sent what its caller may here, without their consent."""
+        ours = described(service, audience=base_url(), scope="governance.change_user agents.change_agent")
+        outcome = call(agent=agent, user=alice, tool=lend(ours))
+        assert (outcome.ok, service.bearers) == (False, [])
+        assert "with consent" in str(outcome.error)
+        assert not IssuedToken.objects.exists()
+
     def test_without_an_audience_sends_no_token(
         self, service: Downstream, lend: Any, agent: Any, oscar: Any
     ) -> None:

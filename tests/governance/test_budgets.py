@@ -27,6 +27,7 @@ from governance.metering.types import (
     Spender,
     Unit,
 )
+from hitl.notifications.models import Notification
 from tenants.kernel.context import platform_context, schema_tenant, tenant_context
 from tenants.kernel.errors import DomainError, PermissionMissing, StaleTransition
 from tenants.kernel.models import uuid7
@@ -43,6 +44,7 @@ OSCAR = Spender(
     run_started_at=NOW,
 )
 DOLLAR = Charge(micros=MILLION, input_tokens=600, output_tokens=400)
+CHEAP = replace(DOLLAR, micros=700_000)
 TABLES = ("reservation", "budgetwindow", "budget")
 
 
@@ -257,6 +259,22 @@ class TestScopes:
             reserve()
         assert reserve(Charge(micros=MILLION - 1)) is None
         assert not BudgetWindow.objects.exists()
+
+    def test_of_the_platform_tells_a_tenant_nothing_of_what_the_others_spend(self) -> None:
+        with platform_context():
+            budget(MILLION, scope="platform", name="Everything")
+        with tenant_context(schema_tenant("globex")):
+            Budget.objects.update(enabled=False)  # its own, of the demo
+            theirs = replace(OSCAR, tenant="globex")
+            settle(reserve(CHEAP, spender=theirs), spender=theirs, actual=CHEAP)
+        with pytest.raises(BudgetExceeded) as refused:
+            reserve()
+        told = f"{refused.value.detail} {refused.value.data}"
+        warned = AuditEvent.objects.filter(action="budget.warned", subject_id="Everything")
+        told += str([event.body for event in warned])
+        told += str([one.text for one in Notification.objects.filter(subject__contains="Everything")])
+        assert "Everything" in told
+        assert not [figure for figure in ("0.70", "700000", "'limit'", "'spent'") if figure in told]
 
     def test_of_the_platform_counts_every_tenant(self) -> None:
         with platform_context():

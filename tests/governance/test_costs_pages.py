@@ -233,3 +233,44 @@ def test_the_days_of_a_period_are_all_there(acme: Any) -> None:
     used(3, days_ago=2)
     costs = reports.by_day(since=now - timedelta(days=6), until=now)
     assert (len(costs), sum(costs.values())) == (7, 3)
+
+
+class TestOtherPeople:
+    @pytest.fixture
+    def spent(self, acme: Any, person: Any) -> dict[str, Any]:
+        """Let Oscar and Vera cost something, within a budget for each person and one of Oscar's alone."""
+        oscar, vera = person("oscar"), person("vera")
+        now = timezone.now()
+        each = Budget.objects.create(name="Each", scope="user", window="day", limit=MILLION)
+        Budget.objects.create(name="Only his", scope="user", subject=str(oscar.pk), window="day", limit=1)
+        for user in (oscar, vera):
+            used(1000 + user.pk, user_id=user.pk, user_name=user.username)
+            BudgetWindow.objects.create(
+                budget=each,
+                subject=str(user.pk),
+                started_at=now - timedelta(hours=1),
+                ends_at=now + timedelta(hours=1),
+                spent=1000 + user.pk,
+            )
+        return {"oscar": oscar, "vera": vera, "each": each}
+
+    def test_are_not_told_of_to_a_viewer(self, spent: Any, client_of: Any, browser: Any) -> None:
+        client, vera = client_of(spent["vera"]), spent["vera"]
+        listed = client.get(BUDGETS).json()["results"]
+        assert "Only his" not in [one["name"] for one in listed]
+        shown = next(one for one in listed if one["name"] == "Each")
+        assert [window["subject"] for window in shown["windows"]] == [str(vera.pk)]
+        by_user = client.get(f"{USAGE}?group_by=user").json()["results"]
+        assert [line["name"] for line in by_user] == ["vera"]
+        assert "oscar" not in client.get(f"{USAGE}.csv?group_by=user").content.decode()
+        for page in ("/usage/", "/usage/budgets/"):
+            text = browser(vera).get(page).content.decode()
+            assert "oscar" not in text
+            assert "Only his" not in text
+
+    def test_are_told_of_to_who_operates(self, spent: Any, client_of: Any) -> None:
+        client = client_of(spent["oscar"])
+        by_user = client.get(f"{USAGE}?group_by=user").json()["results"]
+        assert {"oscar", "vera"} <= {line["name"] for line in by_user}
+        shown = client.get(f"{BUDGETS}/{spent['each'].pk}").json()
+        assert len(shown["windows"]) == 2

@@ -27,7 +27,7 @@ def token(user: Any, *scopes: str, **more: Any) -> str:
         "client_id": "agent:x",
         "act": {"sub": "agent:x"},
     }
-    order = Order(**{**given, "audience": base_url(), "scopes": frozenset(scopes), **more})
+    order = Order(**{**given, "audience": base_url(), "scopes": frozenset(scopes), "for_us": True, **more})
     return issue(order, now=timezone.now()).token
 
 
@@ -134,7 +134,11 @@ class TestToken:
 
     def test_is_refused_once_it_has_expired(self, get: Send, oscar: Any) -> None:
         order = Order(
-            sub=f"user:{oscar.pk}", audience=base_url(), client_id="x", scopes=frozenset({"agents.view_run"})
+            sub=f"user:{oscar.pk}",
+            audience=base_url(),
+            client_id="x",
+            scopes=frozenset({"agents.view_run"}),
+            for_us=True,
         )
         past = timezone.now() - timedelta(seconds=361)
         assert get(RUNS, issue(order, now=past).token).status_code == 401

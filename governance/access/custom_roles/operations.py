@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
@@ -117,8 +118,8 @@ def delete_role(*, role: Role, by: Any, now: datetime) -> None:
 def assign(*, user: User, role: Role, remove: bool, by: Any, now: datetime) -> None:
     """Give a person a role, or take it away.
 
-    Raises PermissionMissing for oneself, for agents' identities, for superusers unless `by` is one, and
-    where the role has what `by` lacks.
+    Raises PermissionMissing for oneself, for agents' identities, for superusers unless `by` is one, where the
+    role has what `by` lacks, and for somebody whom `by` added: whoever chose a password would be two people.
     """
     if user.kind != User.Kind.PERSON:
         raise PermissionMissing("Agents have no roles; give their identity rights on tools instead.")
@@ -126,6 +127,8 @@ def assign(*, user: User, role: Role, remove: bool, by: Any, now: datetime) -> N
         raise PermissionMissing("Nobody changes their own roles; ask somebody else.")
     if user.is_superuser and not by.is_superuser:
         raise PermissionMissing("Only a superuser changes the roles of a superuser.")
+    if not remove and not by.is_superuser and _was_added_by(user, by):
+        raise PermissionMissing("You added this person, so somebody else gives them roles.")
     _check_gives(by, set(sources_of(role)))
     locked = User.objects.select_for_update().get(pk=user.pk)
     if remove:
@@ -134,6 +137,11 @@ def assign(*, user: User, role: Role, remove: bool, by: Any, now: datetime) -> N
         locked.groups.add(role.group_id)
     action = "access.role-removed" if remove else "access.role-assigned"
     _record(action, by, Subject(kind="user", id=user.username), now, {"role": role.name})
+
+
+def _was_added_by(user: User, by: Any) -> bool:
+    added = LogEntry.objects.get_for_object(user).filter(action=LogEntry.Action.CREATE)
+    return bool(added.filter(actor_id=by.pk).exists())
 
 
 def _check_gives(by: Any, permissions: set[str]) -> None:

@@ -16,6 +16,7 @@ from governance.access.keys import scopes, secret
 from governance.access.keys.models import ApiKey
 from governance.access.keys.operations import record
 from governance.access.models import User
+from tenants.kernel.clients import address_of
 
 NOTED_EVERY = timedelta(minutes=1)
 
@@ -33,7 +34,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed
         key = ApiKey.objects.select_related("owner").filter(digest=secret.digest(text)).first()
         now = timezone.now()
-        why = _why_refused(key, request.META.get("REMOTE_ADDR", ""), now)
+        why = _why_refused(key, address_of(request), now)
         if key is None or why:
             record("access.key-refused", key, now=now, outcome="refused", body={"why": why})
             raise AuthenticationFailed
