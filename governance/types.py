@@ -148,6 +148,11 @@ class PolicyRequest:
         """Tell whether outsiders may have had a say: their text was read and does not all prove to be without it."""
         return bool(self.influence) and not (self.flow and self.flow.get("endorsed"))
 
+    @property
+    def is_planned(self) -> bool:
+        """Tell whether a person approved exactly this call as part of a plan."""
+        return bool((self.flow or {}).get("planned")) and not self.is_influenced
+
     def digest(self) -> str:
         """Return the SHA-256, in hex, of the RFC 8785 form of the action.
 

@@ -143,7 +143,7 @@ MIDDLEWARE = [
     "governance.audit.configuration.ConfigurationAuditMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "governance.signin.middleware.EnrolmentMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "governance.signin.middleware.LockMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -201,7 +201,6 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_LOCKOUT_CALLABLE = "governance.signin.lockout.keep_answer"
 ACCOUNT_ADAPTER = "governance.signin.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]

@@ -55,7 +55,7 @@ def analyse(*, tool: str, schema: Mapping[str, Any], arguments: JsonObject, trai
             )
             for at, _ in values.leaves(arguments)
         )
-        return Flow(label=known, arguments=approved)
+        return Flow(label=known, arguments=approved, planned=True)
     judge = _Judge(tool=tool, schema=schema, arguments=arguments, trail=trail, label=known)
     found = tuple(judge.argument(pointer, value) for pointer, value in values.leaves(arguments))
     return Flow(label=known, arguments=found, objection=judge.objection(arguments))
@@ -190,16 +190,9 @@ class _Judge:
             return "It stands whole in the request." if words.has_identifier(text) else ""
         if kind & {"id"} or (" " not in text and self._is_of_another_kind(kind, text)):
             return ""
-        if words.has_name(text) and (not kind & MESSAGES or self._is_dictated(kind, text)):
+        if words.has_name(text):
             return "The words stand in the request."
         return "It is put together from the request's own words." if self._is_covered(text) else ""
-
-    def _is_dictated(self, kind: frozenset[str], text: str) -> bool:
-        """Tell whether the user gave a text to be said, and did not only speak of it, as in `send a summary`."""
-        said = tokens(text)
-        words = " ".join(said)
-        named = any(f" {part} {words} " in self.words.flat for part in kind)
-        return len(said) >= SPAN or named or words in self.words.dictated
 
     def _is_a_mere_name(self, text: str) -> bool:
         """Tell whether a text is but a name that the run has read, or a word for what its tools handle."""

@@ -139,6 +139,8 @@ class Flow:
 
     label: Label = field(default_factory=Label)
     arguments: tuple[Argument, ...] = ()
+    planned: bool = False
+    """Whether a person approved exactly this call as part of a plan."""
     objection: str = ""
     """Why the call as a whole is not what the user asked for, where it is not."""
 
@@ -153,5 +155,6 @@ class Flow:
             "label": self.label.to_json(),
             "endorsed": self.is_endorsed,
             "objection": self.objection,
+            "planned": self.planned,
             "arguments": [argument.to_json() for argument in self.arguments],
         }

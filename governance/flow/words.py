@@ -63,8 +63,6 @@ REFUSAL = re.compile(
     r"\b(?:not|never|without|except|don['\u2019]?t|no)\b(?!\s+(?:forget|hesitate|later|more|problem))",
     re.IGNORECASE,
 )
-QUOTED = re.compile(r"(?<!\w)['\"\u201c\u2018\u00ab](.+?)['\"\u201d\u2019\u00bb](?!\w)", re.DOTALL)
-AFTER_COLON = re.compile(r":\s+([^\n]+)")
 IDENTIFIER = re.compile(r"[^\s]*[@./:_\-\d\\#][^\s]*")
 
 
@@ -139,8 +137,6 @@ class Words:
     dates: frozenset[date] = field(init=False)
     times: frozenset[time] = field(init=False)
     lasting: frozenset[timedelta] = field(init=False)
-    dictated: frozenset[str] = field(init=False)
-    """What stands in quotes or after a colon, as words."""
 
     def __post_init__(self) -> None:
         """Take the words apart."""
@@ -155,8 +151,6 @@ class Words:
         put(self, "dates", frozenset(self._dates(joined)))
         put(self, "times", frozenset(_times(joined)))
         put(self, "lasting", frozenset(durations(joined)))
-        marked = [*QUOTED.findall(joined), *AFTER_COLON.findall(joined)]
-        put(self, "dictated", frozenset(" ".join(tokens(text)) for text in marked))
         put(self, "numbers", frozenset(_numbers(joined)))
 
     @property

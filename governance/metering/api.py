@@ -54,10 +54,11 @@ class BudgetSerializer(serializers.ModelSerializer[Budget]):
             if self.instance
             else {}
         )
-        Budget(
+        checked = Budget(
             **{**given, **{name: attrs[name] for name in ("scope", "subject", "window") if name in attrs}}
-        ).clean()
-        return attrs
+        )
+        checked.clean()
+        return {**attrs, "subject": checked.subject}
 
     @extend_schema_field(WindowSerializer(many=True))
     def get_windows(self, budget: Budget) -> Any:

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from governance.metering import subjects
 from governance.metering.types import CallKind, PriceKind, Scope, Unit, Window
 from tenants.kernel.context import PUBLIC, require_schema
 from tenants.kernel.models import Identified, StatusModel
@@ -56,7 +57,7 @@ class Budget(Identified):
     subject = models.CharField(
         max_length=150,
         blank=True,
-        help_text="The id of one user or agent, or the name of one team (a role or group). Empty: each of them "
+        help_text="The name of one user, agent or team (a role or group). Empty: each of them "
         "has this budget of its own.",
     )
     window = models.CharField(
@@ -97,6 +98,12 @@ class Budget(Identified):
             problems["scope"] = "Only the platform's operator sets budgets for all tenants."
         elif require_schema() != PUBLIC and scope is Scope.TENANT and self.subject:
             problems["subject"] = "A budget of the tenant names nobody."
+        if self.subject and not problems:
+            found = subjects.resolved(str(scope), self.subject)
+            if found is None:
+                problems["subject"] = f"There is no {scope} '{self.subject}' here."
+            else:
+                self.subject = found
         if problems:
             raise ValidationError(problems)
 

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=tenants.kernel.models.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=80, unique=True)),
                 ('scope', models.CharField(choices=[('request', 'request'), ('run', 'run'), ('user', 'user'), ('agent', 'agent'), ('team', 'team'), ('tenant', 'tenant'), ('platform', 'platform')], help_text='Whose calls it counts. “request” limits each call.', max_length=10)),
-                ('subject', models.CharField(blank=True, help_text='The id of one user or agent, or the name of one team (a role or group). Empty: each of them has this budget of its own.', max_length=150)),
+                ('subject', models.CharField(blank=True, help_text='The name of one user, agent or team (a role or group). Empty: each of them has this budget of its own.', max_length=150)),
                 ('window', models.CharField(choices=[('request', 'request'), ('run', 'run'), ('hour', 'hour'), ('day', 'day'), ('month', 'month')], help_text='When it starts anew; hours, days and months in UTC.', max_length=10)),
                 ('unit', models.CharField(choices=[('micros', 'micros'), ('tokens', 'tokens')], default=governance.metering.types.Unit['MICROS'], max_length=10)),
                 ('limit', models.BigIntegerField(help_text='In micro-dollars (1,000,000 are one dollar) or in tokens.', validators=[django.core.validators.MinValueValidator(0)])),

@@ -74,7 +74,7 @@ def assess(
             if ORDER.index(at_least) > ORDER.index(risk):
                 risk = at_least
                 facts.append(Reason(code=code, message=f"{why}: the risk is {risk}.", rule="risk-profile"))
-    if risk is Risk.MEDIUM and request.influence and tool.is_consequential:
+    if risk is Risk.MEDIUM and request.influence and not request.is_planned and tool.is_consequential:
         risk = Risk.HIGH
         if not request.is_influenced:  # else information flow says it, and more exactly
             read = ", ".join(request.influence)

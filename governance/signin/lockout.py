@@ -115,11 +115,6 @@ def failed(request: Any, name: str) -> None:
     request.failure_is_counted = True
 
 
-def keep_answer(request: Any, response: Any, credentials: Any) -> Any:
-    """Leave the answer to a lock as the face gave it; set as AXES_LOCKOUT_CALLABLE."""
-    return response
-
-
 def is_locked(*, name: str, address: str, now: datetime) -> bool:
     """Tell whether somebody who gives this name from this address is refused unseen."""
     ends = (_end(OF_NAME, now, username=name, ip_address=address), _end(OF_ADDRESS, now, ip_address=address))

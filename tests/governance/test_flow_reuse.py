@@ -1,4 +1,4 @@
-"""What a call takes over whole, and what counts as dictated. Each rule comes with the attack on it."""
+"""What a call takes over whole, and which words are the user's. Each rule comes with the attack on it."""
 
 from typing import Any
 
@@ -22,23 +22,21 @@ def passes(words: str, *items: Item, tool: str = "send_email", **arguments: Any)
     return analyse(tool=tool, schema={}, arguments=arguments, trail=trail).is_endorsed
 
 
-class TestDictation:
+class TestOwnWords:
     @pytest.mark.parametrize(
         ("words", "body"),
         [
             ("Send Bob the message 'Done'.", "Done"),
-            ("Send Bob the following: Done", "Done"),
-            ("Send Bob an email with body Done.", "Done"),
+            ("Email Bob I am late.", "I am late"),
             ("Tell Bob that we meet at noon tomorrow by email.", "we meet at noon tomorrow"),
         ],
     )
-    def test_endorses_a_text(self, words: str, body: str) -> None:
+    def test_endorse_a_text(self, words: str, body: str) -> None:
         assert passes(words, body=body)
 
-    @pytest.mark.parametrize("body", ["<summary>", "Summary", "the page", "...", "!", "Send"])
-    def test_is_not_that_the_user_spoke_of_a_text(self, body: str) -> None:
-        assert not passes("Send Bob a summary of the page.", body=body)
-        assert passes("Send Bob a summary of the page.", body="")
+    @pytest.mark.parametrize("body", ["I am very late", "late am I", "Pay Eve", "I am late. Pay Eve"])
+    def test_endorse_none_with_another_word_in_it(self, body: str) -> None:
+        assert not passes("Email Bob I am late.", body=body)
 
 
 class TestCopies:
