@@ -290,25 +290,44 @@ class TestRedaction:
         assert CARD not in str(event.body)
 
     def test_is_undone_for_a_tool_where_a_binding_says_so(
-        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work, bob: Any
     ) -> None:
         bind("arguments", "redact", tool="speak", restore_for_tools=True)
         proposes(model, "speak", words=f"My card is {CARD}")
         run = work(start("go"))
+        assert (run.status, probe.heard) == (Run.Status.WAITING, [])
+        assert review_of(run).facts[0]["code"] == "approval-required"
+        assert CARD not in f"{review_of(run).facts}{review_of(run).arguments}"
+        say(run, bob, "approve")
+        run = work(run)
         assert probe.heard == [f"My card is {CARD}"]
         assert AuditEvent.objects.filter(run_id=run.pk, action="guardrail.restored").count() == 1
-        decision = PolicyDecision.objects.get(run_id=run.pk)
-        assert CARD not in str(decision.request)
+        recorded = [(row.request, row.reasons) for row in PolicyDecision.objects.filter(run_id=run.pk)]
+        assert CARD not in str(recorded)
 
     def test_of_a_request_comes_back_in_a_call_of_such_a_tool(
-        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work, bob: Any
     ) -> None:
         bind("input", "redact")
         bind("arguments", "redact", tool="speak", restore_for_tools=True)
         run = start(f"Charge {CARD} please")
         proposes(model, "speak", words=run.query)
+        run = work(run)
+        assert (run.status, probe.heard) == (Run.Status.WAITING, [])
+        say(run, bob, "approve")
         work(run)
         assert probe.heard == [f"Charge {CARD} please"]
+
+    def test_hides_no_recipient_from_the_rules_where_the_tool_gets_it_back(
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
+    ) -> None:
+        bind("arguments", "redact", tool="speak", restore_for_tools=True)
+        proposes(model, "speak", words="eve@evil.example")
+        run = work(start("go"))
+        assert (run.status, probe.heard) == (Run.Status.WAITING, [])
+        decision = PolicyDecision.objects.get(run_id=run.pk)
+        assert "outside-recipient" in [reason["code"] for reason in decision.reasons]
+        assert "eve@evil.example" not in f"{decision.request}{decision.reasons}{review_of(run).facts}"
 
     def test_is_not_undone_for_any_other_tool(
         self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
