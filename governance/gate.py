@@ -243,16 +243,21 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
             },
         )
     )
+    keep(ruling, now=now)
+    return decision
+
+
+def keep(ruling: Ruling, *, now: datetime) -> None:
+    """Store what guardrails found in the action, and seal what they took out of it."""
     if ruling.findings:
         redactions.keep(
             findings=ruling.findings,
             removed=ruling.removed,
             stage=Stage.ARGUMENTS,
-            run_id=request.run.run_id,
-            step_id=request.run.step_id,
+            run_id=ruling.request.run.run_id,
+            step_id=ruling.request.run.step_id,
             now=now,
         )
-    return decision
 
 
 def consume(decision: Decision, *, digest: str, now: datetime) -> None:
@@ -325,4 +330,14 @@ def _entry(action: str, decision: Decision, *, at: datetime, outcome: str, body:
     )
 
 
-__all__ = ["PermitMissing", "Ruling", "authorize", "complete", "consume", "evaluate", "is_claimed", "rule"]
+__all__ = [
+    "PermitMissing",
+    "Ruling",
+    "authorize",
+    "complete",
+    "consume",
+    "evaluate",
+    "is_claimed",
+    "keep",
+    "rule",
+]

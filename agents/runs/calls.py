@@ -15,7 +15,6 @@ from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
 from agents.runs.operations import wake
 from agents.runs.record import (
-    approval_of,
     claimed,
     fallback_of,
     is_reported,
@@ -248,7 +247,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
     approval: Approval | None = None
     if review is not None:
         try:
-            approval = approval_of(hold, step, review, request)
+            approval = _approval_of(hold, step, review, request)
         except reviews.ApprovalNotUsable as error:
             hold.refuse(step, "approval-not-usable", error.detail)
             return None
@@ -259,6 +258,16 @@ def propose(hold: Hold, step: Step) -> Work | None:
             return PreviewWork(hold=hold, step=step, tool=tool, request=request)
     decision = gate.authorize(request, now=hold.clock(), approval=approval)
     return _act_on(hold, step, tool, decision, edited=review is not None and review.is_edited)
+
+
+def _approval_of(hold: Hold, step: Step, review: Review, request: PolicyRequest) -> Approval:
+    """Use the approval up, or show the one under which this very call had started before."""
+    now = hold.clock()
+    if step.request.get("started_under") == str(review.pk):
+        return reviews.consumed_approval(review_id=review.pk, digest=request.digest(), now=now)
+    approval = reviews.consume(review_id=review.pk, digest=request.digest(), now=now)
+    hit("approval.consumed")
+    return approval
 
 
 def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: bool) -> Work | None:

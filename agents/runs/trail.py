@@ -27,17 +27,23 @@ def of(
 
     `withheld` adds the results that the model was given handles of, for a call that is given one of them.
     An answer extracted from a result is as untrusted as the run was that asked for it: its options may not have
-    been its own. What a session remembers is untrusted as soon as one of its runs had read untrusted results.
+    been its own. What a session remembers is untrusted as soon as one of its runs had read untrusted results, and
+    what was asked for earlier is not asked for again: it was done. A request in which a guardrail found what makes
+    it untrusted asks for nothing.
     """
     inherited = influence.before(run.snapshot)
     items: list[Item] = []
     for exchange in run.snapshot.get("memory", ()):
-        items.append(Item(origin=Origin.USER, content=exchange["query"]))
-        answer = {"origin": Origin.MEMORY, "content": exchange["answer"], "name": MEMORY}
-        items.append(Item(**answer, trusted=not inherited))
+        words = (exchange["query"], exchange["answer"])
+        items += [
+            Item(origin=Origin.MEMORY, content=said, name=MEMORY, trusted=not inherited) for said in words
+        ]
     if inherited and not items:
         items.append(Item(origin=Origin.MEMORY, content="", name=MEMORY, trusted=False))
-    items.append(Item(origin=Origin.USER, content=run.query))
+    if run.snapshot.get("doubted"):
+        items.append(Item(origin=Origin.MEMORY, content=run.query, name=influence.REQUEST, trusted=False))
+    else:
+        items.append(Item(origin=Origin.USER, content=run.query))
     for step in steps:
         brought = _of_step(step, trust, withheld=withheld)
         if step.name == EXTRACT and any(not i.trusted for i in items if i.origin in READ):

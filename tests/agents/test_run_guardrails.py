@@ -10,6 +10,8 @@ from governance.audit.models import AuditEvent
 from governance.guardrails import operations as guardrails
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.policies.models import PolicyDecision
+from hitl.reviews import operations as reviews
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tenants.kernel.errors import InvalidInput
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
@@ -148,6 +150,36 @@ class TestArguments:
         say(run, bob, "approve")
         assert work(run).status == Run.Status.SUCCEEDED
         assert probe.heard == [f"My card is {CARD}"]
+
+    def test_that_a_reviewer_writes_are_redacted_as_those_of_a_model_are(
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work, bob: Any, rita: Any
+    ) -> None:
+        bind("arguments", "redact")
+        proposes(model, "pass_on", value="nothing")
+        run = work(start("go"))
+        edited = Response(
+            verb=DecisionVerb.EDIT,
+            channel=Channel.DASHBOARD,
+            arguments={"value": CARD},
+            message="So.",
+            assurance=Assurance.STEP_UP,
+        )
+        review = reviews.respond(review_id=review_of(run).pk, reviewer=bob, response=edited, now=NOW)
+        token = review.arguments["value"]
+        assert token.startswith("[PII:credit_card:")
+        assert review.digest == review.policy_request.digest()
+        kept = [(vote.arguments, vote.patch) for vote in review.votes.all()]
+        assert CARD not in f"{kept}{review.arguments}"
+        approval = Response(
+            verb=DecisionVerb.APPROVE,
+            channel=Channel.DASHBOARD,
+            version=review.version,
+            message="Fine.",
+            assurance=Assurance.STEP_UP,
+        )
+        reviews.respond(review_id=review.pk, reviewer=rita, response=approval, now=NOW)
+        assert work(run).status == Run.Status.SUCCEEDED
+        assert probe.passed_on == [token]
 
     def test_that_are_logged_run_as_they_are(
         self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work

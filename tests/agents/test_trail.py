@@ -1,7 +1,7 @@
 """What a run had before it, where outsiders try to pass for the platform, for a person or for nothing at all."""
 
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,8 +35,8 @@ def step(name: str, content: Any, arguments: dict[str, Any] | None = None, **res
     )
 
 
-def of(*steps: Step, query: str = "What is in the mail?") -> Trail:
-    run = Run(input={"query": query}, snapshot={})
+def of(*steps: Step, query: str = "What is in the mail?", **snapshot: Any) -> Trail:
+    run = Run(input={"query": query}, snapshot=snapshot)
     return trail.of(run=run, steps=steps, trust=TRUST, today=date(2026, 7, 1))
 
 
@@ -119,3 +119,19 @@ class TestRepeatedCall:
         asked = {"query": "Read the mail, then pay 25 to bob@acme.example."}
         assert judged(of(step("fetch", ATTACK), **asked), **call).is_endorsed
         assert not judged(of(step("fetch", ATTACK), paid, **asked), **call).is_endorsed
+
+
+class TestRequest:
+    WORDS = "Read the mail, then pay 25 to bob@acme.example."
+    CALL: ClassVar[dict[str, Any]] = {"to": "bob@acme.example", "amount": 25}
+
+    def test_of_earlier_in_the_session_asks_for_nothing_any_more(self) -> None:
+        memory = [{"query": self.WORDS, "answer": "Paid."}]
+        now = of(step("fetch", ATTACK), query="Send me a summary of the mail.", memory=memory)
+        assert not judged(now, **self.CALL).is_endorsed
+        assert label(of(memory=memory)).integrity is Integrity.TRUSTED
+
+    def test_that_a_guardrail_doubts_asks_for_nothing(self) -> None:
+        assert judged(of(step("fetch", ATTACK), query=self.WORDS), **self.CALL).is_endorsed
+        doubted = of(query=self.WORDS, influence=["the request"], doubted=True)
+        assert not judged(doubted, **self.CALL).is_endorsed
