@@ -16,14 +16,16 @@ from governance.guardrails import operations as redactions
 from governance.guardrails.types import Stage
 from governance.policies import arguments, baseline, engine
 from governance.policies.baseline import Facts
-from governance.policies.combination import Verdict, combine
+from governance.policies.combination import Verdict, combine, denied
 from governance.policies.models import PolicyDecision
 from governance.rulebook import parts as rulebook
+from governance.rulebook.parts import Rulebook
 from governance.types import (
     Actor,
     Approval,
     Decision,
     Effect,
+    Opinion,
     Outcome,
     PolicyRequest,
     Reason,
@@ -83,7 +85,9 @@ def rule(request: PolicyRequest, *, approval: Approval | None = None, now: datet
             if passes > MAX_REDACTIONS:
                 raise InvalidInput("What redaction left would have to be redacted again and again.")
             before, passes = ruling, passes + 1
-            ruling, redacted = _rule(before.request.with_arguments(redacted), approval, now)
+            ruling, redacted = _rule(
+                before.request.with_arguments(redacted), approval, now, removed=before.removed
+            )
             ruling = replace(
                 ruling,
                 input_digest=first.input_digest,
@@ -99,7 +103,7 @@ def rule(request: PolicyRequest, *, approval: Approval | None = None, now: datet
 
 
 def _rule(
-    request: PolicyRequest, approval: Approval | None, now: datetime
+    request: PolicyRequest, approval: Approval | None, now: datetime, removed: tuple[Removed, ...] = ()
 ) -> tuple[Ruling, JsonObject | None]:
     digest = request.digest()
     known = standing.of(request)
@@ -126,6 +130,7 @@ def _rule(
         guardrails.judge(request, seen),
         flow.judge(request, enforced=settings.FLOW_ENFORCED),
     ]
+    others += _as_it_runs(request, facts, book, removed=removed, now=now)
     opinions = [*others, policies]
     verdict = combine(opinions, approval=approval, digest=digest)
     redacted = next((o.arguments for o in opinions if o.arguments is not None), None)
@@ -144,6 +149,47 @@ def _rule(
         },
     )
     return ruling, redacted if verdict.effect is not Effect.DENY else None
+
+
+def _as_it_runs(
+    request: PolicyRequest, facts: Facts, book: Rulebook, *, removed: tuple[Removed, ...], now: datetime
+) -> list[Opinion]:
+    """Ask about the originals too where the tool gets them in the place of tokens: they are what takes effect.
+
+    What they hold is neither told nor recorded here. What a rule would take out of them is not given to a tool.
+    """
+    checks = book["guardrails"].given_back(agent=request.agent.name, tool=request.tool.name)
+    arguments, tokens = redactions.for_tool(
+        request.arguments, run_id=request.run.run_id, checks=checks, removed=removed
+    )
+    if not tokens:
+        return []
+    actual = replace(request, arguments=arguments)
+    seen = guardrails.look(actual, book["guardrails"])
+    policies = engine.judge(actual, user=facts.user, rules=book["policies"], now=now)
+    found = [
+        baseline.tier(actual, replace(facts, sensitive=guardrails.sensitive(seen))),
+        guardrails.judge(actual, seen),
+        policies,
+    ]
+    if policies.arguments is not None:
+        message = "A rule takes out what the tool would be given in the place of a token."
+        found.append(denied("redacted-original", message, "guardrail"))
+    return [
+        Opinion(
+            effect=each.effect,
+            reasons=tuple(_untold(reason) for reason in each.reasons),
+            requirement=each.requirement,
+            obligations=each.obligations,
+        )
+        for each in found
+    ]
+
+
+def _untold(reason: Reason) -> Reason:
+    """Return a reason in words that repeat nothing of the arguments."""
+    message = f"What the tool gets in the place of tokens counts as well ({reason.code}, {reason.rule})."
+    return replace(reason, message=message)
 
 
 def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | None = None) -> Decision:
@@ -197,16 +243,21 @@ def authorize(request: PolicyRequest, *, now: datetime, approval: Approval | Non
             },
         )
     )
+    keep(ruling, now=now)
+    return decision
+
+
+def keep(ruling: Ruling, *, now: datetime) -> None:
+    """Store what guardrails found in the action, and seal what they took out of it."""
     if ruling.findings:
         redactions.keep(
             findings=ruling.findings,
             removed=ruling.removed,
             stage=Stage.ARGUMENTS,
-            run_id=request.run.run_id,
-            step_id=request.run.step_id,
+            run_id=ruling.request.run.run_id,
+            step_id=ruling.request.run.step_id,
             now=now,
         )
-    return decision
 
 
 def consume(decision: Decision, *, digest: str, now: datetime) -> None:
@@ -279,4 +330,14 @@ def _entry(action: str, decision: Decision, *, at: datetime, outcome: str, body:
     )
 
 
-__all__ = ["PermitMissing", "Ruling", "authorize", "complete", "consume", "evaluate", "is_claimed", "rule"]
+__all__ = [
+    "PermitMissing",
+    "Ruling",
+    "authorize",
+    "complete",
+    "consume",
+    "evaluate",
+    "is_claimed",
+    "keep",
+    "rule",
+]

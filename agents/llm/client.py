@@ -17,6 +17,7 @@ from tenants.kernel.jsonvalues import storable
 
 P = TypeVar("P")
 OPENAI_HOST = "api.openai.com"
+MAX_TOKENS = 2**31 - 1
 MAX_ID = 100
 """Characters of a call's id that are kept: a result is stored with its id and must match its call."""
 
@@ -116,9 +117,9 @@ def _reply(answer: Any) -> Reply:
         text=storable(_part(message, "content", str)),
         tool_calls=_distinct([_tool_call(call, n) for n, call in enumerate(calls)]),
         usage=Usage(
-            input_tokens=max(0, _part(usage, "prompt_tokens", int)),
-            cached_tokens=max(0, _part(_part(usage, "prompt_tokens_details", dict), "cached_tokens", int)),
-            output_tokens=max(0, _part(usage, "completion_tokens", int)),
+            input_tokens=_tokens(_part(usage, "prompt_tokens", int)),
+            cached_tokens=_tokens(_part(_part(usage, "prompt_tokens_details", dict), "cached_tokens", int)),
+            output_tokens=_tokens(_part(usage, "completion_tokens", int)),
         ),
         finish_reason=_part(choices[0], "finish_reason", str),
     )
@@ -128,6 +129,11 @@ def _part(whole: Any, name: str, kind: type[P]) -> P:
     """Return a member of a JSON object if it has the type, else that type's empty value."""
     value = whole.get(name) if isinstance(whole, dict) else None
     return value if isinstance(value, kind) else kind()
+
+
+def _tokens(count: int) -> int:
+    """Return a number of tokens that can be: what an endpoint says below or above is cut off there."""
+    return min(max(0, count), MAX_TOKENS)
 
 
 def _tool_call(call: Any, position: int) -> ToolCall:

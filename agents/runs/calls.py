@@ -15,7 +15,6 @@ from agents.runs.lease import LeaseLost
 from agents.runs.models import Run, Step
 from agents.runs.operations import wake
 from agents.runs.record import (
-    approval_of,
     claimed,
     fallback_of,
     is_reported,
@@ -31,7 +30,7 @@ from agents.tools import executor
 from agents.tools.base import Happened
 from agents.tools.models import Tool
 from governance import gate
-from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest, Risk
+from governance.types import Approval, Decision, Effect, EffectClass, Outcome, PolicyRequest
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import ReviewRequest
@@ -80,18 +79,7 @@ class ToolWork:
             return _ambiguous(hold, step, request, result.error, over_at=None)
         if not result.ok:
             return _after_failure(hold, step, self.tool, result)
-        content = result.value
-        if self.edited:
-            content = engine.after_edit(step, request.arguments, content)
-        receipt = {
-            "content": content,
-            "arguments": request.arguments,
-            "ms": result.duration_ms,
-            **screened.marks,
-        }
-        if self.tool.withholds_results:
-            receipt |= {"withheld": True, "schema": self.tool.output_schema}
-        step.close(Step.Status.SUCCEEDED, now=hold.clock(), result=receipt)
+        step.close(Step.Status.SUCCEEDED, now=hold.clock(), result=self._receipt(screened))
         if screened.held:
             handoffs.ask(hold, why=screened.held)
         hit("tool.before-commit")
@@ -116,17 +104,26 @@ class ToolWork:
                 return
             if found.is_open and found.status == Step.Status.UNKNOWN:
                 reviews.cancel_for_run(run_id=run.pk, now=now)
-            content = result.value if result.ok else engine.failure("tool-failed", result.error)
+            content = engine.failure("tool-failed", result.error)
+            request = self.claim.decision.request
+            failed = {"content": content, "arguments": request.arguments, **screened.marks}
             found.close(
                 Step.Status.SUCCEEDED if result.ok else Step.Status.FAILED,
                 now=now,
-                result={
-                    "content": content,
-                    "arguments": self.claim.decision.request.arguments,
-                    **screened.marks,
-                },
+                result=self._receipt(screened) if result.ok else failed,
             )
             wake(run, now=now)
+
+    def _receipt(self, screened: Screened) -> JsonObject:
+        """Return what the step keeps of a call that succeeded."""
+        content, arguments = screened.outcome.value, self.claim.decision.request.arguments
+        receipt: JsonObject = {"arguments": arguments, "ms": screened.outcome.duration_ms, **screened.marks}
+        if self.edited:
+            content = engine.after_edit(self.step, arguments, content)
+            receipt["edited"] = True
+        if self.tool.withholds_results:
+            receipt |= {"withheld": True, "schema": self.tool.output_schema}
+        return {"content": content, **receipt}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +247,7 @@ def propose(hold: Hold, step: Step) -> Work | None:
     approval: Approval | None = None
     if review is not None:
         try:
-            approval = approval_of(hold, step, review, request)
+            approval = _approval_of(hold, step, review, request)
         except reviews.ApprovalNotUsable as error:
             hold.refuse(step, "approval-not-usable", error.detail)
             return None
@@ -261,6 +258,16 @@ def propose(hold: Hold, step: Step) -> Work | None:
             return PreviewWork(hold=hold, step=step, tool=tool, request=request)
     decision = gate.authorize(request, now=hold.clock(), approval=approval)
     return _act_on(hold, step, tool, decision, edited=review is not None and review.is_edited)
+
+
+def _approval_of(hold: Hold, step: Step, review: Review, request: PolicyRequest) -> Approval:
+    """Use the approval up, or show the one under which this very call had started before."""
+    now = hold.clock()
+    if step.request.get("started_under") == str(review.pk):
+        return reviews.consumed_approval(review_id=review.pk, digest=request.digest(), now=now)
+    approval = reviews.consume(review_id=review.pk, digest=request.digest(), now=now)
+    hit("approval.consumed")
+    return approval
 
 
 def _act_on(hold: Hold, step: Step, tool: Tool, decision: Decision, *, edited: bool) -> Work | None:
@@ -361,24 +368,6 @@ def _ambiguous(
         return ProbeWork(hold=hold, step=step, tool=tool, request=request, message=message, over_at=over_at)
     questions.ask_outcome(hold, step, request, message)
     return None
-
-
-def _ask(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
-    """Let a person say what became of the call; nothing else runs it again."""
-    now = hold.clock()
-    verdict, _ = gate.evaluate(request, now=now)
-    review = reviews.ask_outcome(
-        request=request,
-        risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
-        required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
-        groups=verdict.requirement.groups if verdict.requirement else (),
-        message=message,
-        evidence=hold.evidence(),
-        expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),
-        now=now,
-    )
-    hold.move(step, Step.Status.UNKNOWN, review_id=review.pk, request={**step.request, "was_unknown": True})
-    hold.wait()
 
 
 def _after_answer(hold: Hold, step: Step) -> Work | None:

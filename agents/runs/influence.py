@@ -12,6 +12,7 @@ from uuid import UUID
 from agents.runs.models import Run, Step
 from agents.tools.models import Tool
 
+REQUEST = "the request"
 CAME_BACK = frozenset({Step.Status.SUCCEEDED, Step.Status.FAILED, Step.Status.UNKNOWN})
 
 

@@ -94,7 +94,7 @@ def _start(
     delegator = _delegator(on_behalf_of, user=user)
     remembered = _remembered(agent=agent, user=user, session_id=session_id)
     read_before = influence.of_each(remembered).values()
-    doubted = {"the request"} if screened.is_untrusted else set()
+    doubted = {influence.REQUEST} if screened.is_untrusted else set()
     held = screened.words(GuardrailAction.REQUIRE_APPROVAL)
     run = Run.objects.create(
         agent=agent,
@@ -109,6 +109,7 @@ def _start(
             **({"step_up": True} if step_up else {}),
             "influence": sorted({name for names in read_before for name in names} | doubted),
             **({"held": held} if held else {}),
+            **({"doubted": True} if screened.is_untrusted else {}),
         },
         requester=user,
         delegator=delegator,

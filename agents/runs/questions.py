@@ -58,11 +58,12 @@ def after_answer(hold: Hold, step: Step, review: Review) -> None:
 def ask_outcome(hold: Hold, step: Step, request: PolicyRequest, message: str) -> None:
     """Let a person say what became of the call; nothing else runs it again."""
     now = hold.clock()
-    verdict, _ = gate.evaluate(request)
+    verdict, _ = gate.evaluate(request, now=now)
     review = reviews.ask_outcome(
         request=request,
         risk=max(request.tool.risk, Risk.HIGH, key=list(Risk).index),
         required=max(1, verdict.requirement.approvals if verdict.requirement else 1),
+        groups=verdict.requirement.groups if verdict.requirement else (),
         message=message,
         evidence=hold.evidence(),
         expires_at=now + timedelta(seconds=settings.OUTCOME_TTL_S),

@@ -12,13 +12,12 @@ from agents.tools.models import Tool
 from governance.audit.models import AuditEvent
 from governance.flow import analysis
 from governance.policies.models import PolicyDecision
-from governance.types import Approval, Decision, Effect, Outcome, PolicyRequest, UserRef
+from governance.types import Decision, Effect, Outcome, PolicyRequest, UserRef
 from hitl.reviews import operations as reviews
 from hitl.reviews.models import Review
 from hitl.reviews.types import DecisionVerb
 from tenants.kernel import prepared
 from tenants.kernel.context import require_schema
-from tenants.kernel.failpoints import hit
 
 CALLED = frozenset({Step.Status.SUCCEEDED, Step.Status.FAILED, Step.Status.UNKNOWN})
 
@@ -79,16 +78,6 @@ def _so_far(hold: Hold, step: Step) -> dict[str, Any]:
     before = [one for one in hold.steps if one.pk != step.pk]
     called = Counter(one.name for one in before if one.kind == Step.Kind.TOOL and one.status in CALLED)
     return {"steps": len(before), "tool_counts": {step.name: 0, **called}}
-
-
-def approval_of(hold: Hold, step: Step, review: Review, request: PolicyRequest) -> Approval:
-    """Use the approval up, or show the one under which this very call had started before."""
-    now = hold.clock()
-    if step.request.get("started_under") == str(review.pk):
-        return reviews.consumed_approval(review_id=review.pk, digest=request.digest(), now=now)
-    approval = reviews.consume(review_id=review.pk, digest=request.digest(), now=now)
-    hit("approval.consumed")
-    return approval
 
 
 def claimed(step: Step) -> tuple[PolicyRequest, datetime]:

@@ -10,6 +10,8 @@ from agents.runs.models import Run, Step
 from agents.tools.base import Trust
 from governance.flow import structure, values
 from governance.flow.types import Item, Origin, Trail
+from governance.flow.words import bare
+from governance.guardrails.engine import TOKEN
 from tenants.kernel.jsonvalues import JsonObject
 
 PLAN, EXTRACT = "propose_plan", "extract"
@@ -25,17 +27,23 @@ def of(
 
     `withheld` adds the results that the model was given handles of, for a call that is given one of them.
     An answer extracted from a result is as untrusted as the run was that asked for it: its options may not have
-    been its own. What a session remembers is untrusted as soon as one of its runs had read untrusted results.
+    been its own. What a session remembers is untrusted as soon as one of its runs had read untrusted results, and
+    what was asked for earlier is not asked for again: it was done. A request in which a guardrail found what makes
+    it untrusted asks for nothing.
     """
     inherited = influence.before(run.snapshot)
     items: list[Item] = []
     for exchange in run.snapshot.get("memory", ()):
-        items.append(Item(origin=Origin.USER, content=exchange["query"]))
-        answer = {"origin": Origin.MEMORY, "content": exchange["answer"], "name": MEMORY}
-        items.append(Item(**answer, trusted=not inherited))
+        words = (exchange["query"], exchange["answer"])
+        items += [
+            Item(origin=Origin.MEMORY, content=said, name=MEMORY, trusted=not inherited) for said in words
+        ]
     if inherited and not items:
         items.append(Item(origin=Origin.MEMORY, content="", name=MEMORY, trusted=False))
-    items.append(Item(origin=Origin.USER, content=run.query))
+    if run.snapshot.get("doubted"):
+        items.append(Item(origin=Origin.MEMORY, content=run.query, name=influence.REQUEST, trusted=False))
+    else:
+        items.append(Item(origin=Origin.USER, content=run.query))
     for step in steps:
         brought = _of_step(step, trust, withheld=withheld)
         if step.name == EXTRACT and any(not i.trusted for i in items if i.origin in READ):
@@ -56,18 +64,21 @@ def _of_step(step: Step, trust: Mapping[str, Trust], *, withheld: bool) -> list[
         return _said(step, content.get("answer"))  # what was never executed was put to a person
     result = step.result
     is_withheld = withheld and result.get("withheld") and step.status == Step.Status.SUCCEEDED
-    if not influence.read([step]) and not is_withheld:
-        return []
     may_repeat = bool(result.get("flagged") or step.request.get("handles"))
     known = trust.get(step.name, UNKNOWN)
-    arguments = step.result.get("arguments", step.request.get("arguments"))
+    proposed = step.request.get("arguments")
+    arguments = result.get("arguments", proposed)
+    if not influence.read([step]) and not is_withheld:
+        return [_made(step, arguments)] if step.attempts and known.consequential else []
     found = _said(step, _edited(step, arguments))
+    if known.consequential and arguments != proposed:
+        found.append(_made(step, proposed))
     if step.name == PLAN and known.built_in and step.review_id and step.status == Step.Status.SUCCEEDED:
         found.append(
             Item(origin=Origin.PERSON, content="", step=step.number, name=step.name, plan=_plan(arguments))
         )
-    if isinstance(content, dict) and set(content) == {"notice", "executed_arguments", "result"}:
-        content = content["result"]
+    if result.get("edited") and isinstance(content, dict) and "result" in content:
+        content = content["result"]  # the rest is the platform's own, see engine.after_edit
     if step.status == Step.Status.SUCCEEDED:
         content = structure.of(content, known.result_format)
     return [
@@ -81,6 +92,7 @@ def _of_step(step: Step, trust: Mapping[str, Trust], *, withheld: bool) -> list[
             trusted=known.output_trusted and not may_repeat,
             consequential=known.consequential,
             directories=known.directories,
+            members=known.members,
         ),
     ]
 
@@ -91,13 +103,45 @@ def _said(step: Step, words: Any) -> list[Item]:
     return [Item(origin=Origin.PERSON, content=words, step=step.number, name=step.name)]
 
 
+def _made(step: Step, arguments: Any) -> Item:
+    """Return a call of which the run has read nothing, or which ran otherwise: it was made all the same."""
+    return Item(
+        origin=Origin.TOOL,
+        content=None,
+        step=step.number,
+        name=step.name,
+        arguments=arguments,
+        consequential=True,
+    )
+
+
 def _edited(step: Step, arguments: Any) -> str:
-    """Return the values that a reviewer put into a call before it ran: those words are theirs."""
-    proposed = dict(values.leaves(step.request.get("arguments") or {}))
-    if not step.review_id or not isinstance(arguments, dict):
+    """Return what a reviewer wrote into a call before it ran: those words are theirs.
+
+    Nothing that stood anywhere in the proposed call is, wherever they left it, nor is what guardrails put there.
+    """
+    if not (step.result or {}).get("edited") or not isinstance(arguments, dict):
         return ""
-    changed = [value for at, value in values.leaves(arguments) if proposed.get(at) != value]
-    return "\n".join(str(value) for value in changed if value is not None)
+    proposed = [value for _, value in values.leaves(step.request.get("arguments") or {})]
+    before = " ".join(str(value) for value in proposed).casefold()
+    lines: list[str] = []
+    for _, value in values.leaves(arguments):
+        if isinstance(value, str):
+            lines += _own_words(value, before)
+        elif value is not None and not any(values.same(value, one) for one in proposed):
+            lines.append(str(value))
+    return "\n".join(lines)
+
+
+def _own_words(text: str, before: str) -> list[str]:
+    """Return the words next to each other that did not stand in the text before."""
+    runs: list[list[str]] = [[]]
+    for word in TOKEN.sub(" [] ", text).split():
+        if bare(word) and bare(word).casefold() not in before:
+            runs[-1].append(word)
+        else:
+            runs.append([])
+    return [" ".join(run) for run in runs if run]
 
 
 def _plan(arguments: Any) -> tuple[tuple[str, JsonObject], ...]:

@@ -102,6 +102,8 @@ class Trust:
     """Fields of its results that an admin trusts; "*" for all."""
     result_format: str = "text"
     """What the text of its results is."""
+    members: frozenset[str] = frozenset()
+    """Names of members that it has declared for its results."""
 
 
 @dataclass(frozen=True, kw_only=True)

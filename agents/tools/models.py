@@ -1,6 +1,8 @@
 """Tools of a tenant, the servers they come from and the credentials they need."""
 
+import json
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -8,6 +10,7 @@ from django.db import models
 
 from agents.tools.base import MAX_ATTEMPTS, MAX_TIMEOUT_S, Trust
 from agents.tools.registry import REGISTRY, spec_of
+from governance.flow import records
 from governance.flow.structure import ResultFormat
 from governance.identity import claims as rules
 from governance.identity.types import TokenRefused
@@ -20,9 +23,15 @@ _TRUST = """
 SELECT t.name, t.output_trusted AND NOT t.quarantined, t.effect, t.source,
  ARRAY(SELECT s.field FROM governance_trustedsource s
        WHERE s.tool = t.name AND NOT t.quarantined ORDER BY s.field),
- CASE WHEN t.quarantined THEN 'text' ELSE t.result_format END
+ CASE WHEN t.quarantined THEN 'text' ELSE t.result_format END,
+ CASE WHEN t.quarantined THEN NULL ELSE t.output_schema::text END
 FROM agents_tool t WHERE t.name = ANY(%s)
 """
+
+
+@lru_cache(maxsize=1024)
+def _members(schema: str) -> frozenset[str]:
+    return records.members(json.loads(schema))
 
 
 def audience_problem(audience: str, scope: str) -> str:
@@ -58,8 +67,9 @@ class ToolQuerySet(models.QuerySet["Tool"]):
                 built_in=source == Tool.Source.PYTHON,
                 directories=tuple(fields),
                 result_format=result_format,
+                members=_members(schema) if schema else frozenset(),
             )
-            for name, trusted, effect, source, fields, result_format in rows
+            for name, trusted, effect, source, fields, result_format, schema in rows
         }
 
 

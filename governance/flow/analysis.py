@@ -28,7 +28,7 @@ def label_of(item: Item) -> Label:
     if item.origin in {Origin.USER, Origin.PERSON} or item.trusted:
         return Label()
     integrity = Integrity.TRUSTED
-    if item.origin is Origin.MEMORY or records.carries_text(item.content):
+    if item.origin is Origin.MEMORY or records.carries_text(item.content, item.members):
         integrity = Integrity.UNTRUSTED
     elif records.carries_names(item.content):
         integrity = Integrity.NAMES

@@ -18,6 +18,15 @@ SHORT = 2
 MAX_NAME = 60
 MAX_NAME_WORDS = 6
 MAX_WORD = 40
+MAX_LETTERS = 16
+"""Letters of a word; more of them may be several, written together."""
+MAX_SIGNS = 4
+"""Letters of a word in a script that has no capitals, some of which write sentences without spaces."""
+MAX_RUNS = 3
+FEW_NAMES = 4
+"""Names of members, each one word, that may stand in a result without its tool declaring them."""
+FEW_WORDS = 2
+"""Single words of which no sentence can be put together, whatever they are."""
 WHO = listed("author by creator from owner recipient sender to user")
 """Fields that say who wrote or owns a record, which does not say which one is meant."""
 MAX_RECORDS = 2_000
@@ -57,9 +66,22 @@ def is_atom(value: Any) -> bool:
     return len(value.split()) <= MAX_NAME_WORDS
 
 
-def carries_text(content: Any) -> bool:
-    """Tell whether a result has room for an instruction: anything beside numbers, dates and single words."""
-    return any(not _is_word(value) for value in _everything(content))
+def carries_text(content: Any, declared: frozenset[str] = frozenset()) -> bool:
+    """Tell whether a result has room for an instruction: anything beside numbers, dates and single words.
+
+    Names of members are room too, unless the tool has declared them: whoever writes the result may choose them.
+    """
+    found = list(_everything(content))
+    words = {value.casefold() for value in found if isinstance(value, str) and tokens(value)}
+    if len(words) > FEW_WORDS and not GENERIC.isdisjoint(words):
+        return True
+    names = {name for name in _names(content) if name not in declared}
+    return len(names) > FEW_NAMES or not all(
+        [
+            *map(_is_word, found),
+            *(_is_word(name) and sum(map(str.isdigit, name)) < FEW_NAMES for name in names),
+        ]
+    )
 
 
 def carries_names(content: Any) -> bool:
@@ -71,13 +93,44 @@ def carries_names(content: Any) -> bool:
 
 
 def _is_word(value: Any) -> bool:
+    """Tell whether a value is no longer than one word, however it is spelled."""
     if not isinstance(value, str) or moment(value) is not None or not value.strip():
         return True
+    if len(value) > MAX_WORD or any(not c.isalpha() for c in value if not c.isascii()):
+        return False
+    runs = re.findall(r"[^\W\d_]+", value)
     return (
-        len(value) <= MAX_WORD
-        and not re.search(r"\s", value)
-        and len(re.findall(r"[^\W\d_]{2,}", value)) <= 1
+        not re.search(r"\s", value)
+        and len(runs) <= MAX_RUNS
+        and sum(len(run) > 1 for run in runs) <= 1
+        and all(_is_one(run) for run in runs)
     )
+
+
+def _is_one(letters: str) -> bool:
+    if any(c.lower() == c.upper() for c in letters):
+        return len(letters) <= MAX_SIGNS
+    capitals = sum(c.isupper() for c in letters[1:])
+    return len(letters) <= MAX_LETTERS and capitals in {0, len(letters) - 1}
+
+
+def _names(content: Any) -> Iterator[str]:
+    """Yield the names of all members."""
+    if isinstance(content, Mapping):
+        yield from content
+        for value in content.values():
+            yield from _names(value)
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _names(value)
+
+
+def members(schema: Any) -> frozenset[str]:
+    """Return the names of members that a schema declares, at whatever depth."""
+    if isinstance(schema, Mapping):
+        own = schema.get("properties")
+        return frozenset(own if isinstance(own, Mapping) else ()).union(*map(members, schema.values()))
+    return frozenset().union(*map(members, schema)) if isinstance(schema, list | tuple) else frozenset()
 
 
 def _everything(content: Any) -> Iterator[Any]:

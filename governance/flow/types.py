@@ -87,6 +87,8 @@ class Item:
     """Whether the tool was called to change something."""
     directories: tuple[str, ...] = ()
     """Fields of the result that an admin trusts; "*" for all of them."""
+    members: frozenset[str] = frozenset()
+    """Names of members that the tool has declared for its results."""
     plan: tuple[tuple[str, JsonObject], ...] = ()
     """Calls that a person approved as they stand here: tool and arguments."""
 

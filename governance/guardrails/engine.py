@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -21,6 +21,8 @@ MIN_DIGITS = 7
 """A number with fewer digits identifies nobody."""
 MAX_TOLD = 50
 """Findings of one binding that are told and recorded."""
+MAX_TAKEN = 2_000
+"""Findings of one binding that are taken out; what holds more of them is blocked."""
 TOKEN = re.compile(r"\[(?:PII|SECRET|REDACTED):[a-z][a-z0-9_-]{0,29}:([0-9a-f]{8})\]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 KINDS = {"pii": "PII", "secrets": "SECRET"}
@@ -71,7 +73,13 @@ class Screening:
 
     def told(self) -> list[JsonObject]:
         """Return the findings as they are recorded."""
-        return [hit.to_json() for hit in self.hits]
+        told = Counter[str]()
+        found = []
+        for hit in self.hits:
+            told[hit.rule.id] += 1
+            if told[hit.rule.id] <= MAX_TOLD:
+                found.append(hit.to_json())
+        return found
 
     def words(self, action: Action) -> str:
         """Return in words what led to this action; never the text that was found."""
@@ -124,11 +132,11 @@ def find(value: Any, bound: Sequence[tuple[Rule, Check]]) -> list[Hit]:
     found = []
     pieces = texts(value)
     for rule, check in bound:
-        own = 0
-        for finding in _findings(value, pieces, check):
-            if finding.score >= rule.threshold and own < MAX_TOLD:
-                own += 1
-                found.append(Hit(rule=rule, finding=finding, action=_action(rule, finding)))
+        most = MAX_TAKEN if rule.action is Action.REDACT else MAX_TOLD
+        own = [each for each in _findings(value, pieces, check) if each.score >= rule.threshold]
+        if len(own) > most and rule.action is Action.REDACT:
+            own = [Finding(check=check.slug, rule="too-many-to-take-out", score=1.0, label="unchecked")]
+        found += [Hit(rule=rule, finding=each, action=_action(rule, each)) for each in own[:most]]
     return found
 
 

@@ -73,16 +73,20 @@ def _sealed(item: Removed, *, stage: Stage, run_id: str, now: datetime) -> Redac
     return row
 
 
-def for_tool(arguments: JsonObject, *, run_id: str, checks: frozenset[str]) -> tuple[JsonObject, list[str]]:
+def for_tool(
+    arguments: JsonObject, *, run_id: str, checks: frozenset[str], removed: Sequence[Removed] = ()
+) -> tuple[JsonObject, list[str]]:
     """Return the arguments with the originals that these checks took out of the run, and the tokens they had.
 
-    Asks the database only where a token stands in the arguments.
+    `removed` is what was taken out and is not stored yet. Asks the database only where a token stands in the
+    arguments.
     """
     wanted = engine.tokens_in(arguments) if checks else set()
     if not wanted:
         return arguments, []
     rows = RedactedValue.objects.filter(run_id=run_id, token__in=wanted, check_name__in=checks)
-    originals = {row.token: _opened(row) for row in rows}
+    originals = {item.token: item.text for item in removed if item.check in checks and item.token in wanted}
+    originals |= {row.token: _opened(row) for row in rows}
     return engine.restored(arguments, originals), sorted(originals)
 
 

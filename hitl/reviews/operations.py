@@ -1,6 +1,7 @@
 """Decide reviews: what a person may say, and what each word does. The one door for every face."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -78,6 +79,7 @@ def respond(*, review_id: UUID | str, reviewer: Any, response: Response, now: da
             successor = _edit(review, reviewer, response, now=now)
             if successor is not None:
                 return successor
+            response = replace(response, arguments=review.arguments)
         case DecisionVerb.APPROVE | DecisionVerb.RETRY if response.arguments is not None:
             raise InvalidInput("To change arguments, send decision 'edit'.")
     _keep_start(review, response)
@@ -173,11 +175,11 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
     """
     if not isinstance(response.arguments, dict):
         raise InvalidInput("An edit needs the complete new arguments as an object.")
-    arguments = response.arguments
-    if storable(arguments) != arguments:
+    if storable(response.arguments) != response.arguments:
         raise InvalidInput("The arguments hold characters or numbers that cannot be stored exactly.")
-    request = review.policy_request.with_arguments(arguments)
-    verdict, digest = gate.evaluate(request, now=now)
+    ruling = gate.rule(review.policy_request.with_arguments(response.arguments), now=now)
+    verdict, digest, request = ruling.verdict, ruling.digest, ruling.request
+    arguments = request.arguments  # as they may run: what guardrails take out of an edit is shown to nobody
     if verdict.effect is Effect.DENY:
         raise InvalidInput(
             "The edited action is not allowed; the review is unchanged.",
@@ -187,6 +189,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
         raise InvalidInput("Nothing is changed; approve it as it is, or change an argument.")
     if any(vote.reviewer_id == reviewer.pk and vote.digest == digest for vote in review.votes.all()):
         raise AlreadyDecided("You have voted for exactly this action before.", review_status=review.status)
+    gate.keep(ruling, now=now)
     requirement = verdict.requirement
     if requirement is not None and _asks_for_more(review, requirement):
         tier = tiers.tier_of(requirement.risk)
@@ -197,7 +200,7 @@ def _edit(review: Review, reviewer: Any, response: Response, *, now: datetime) -
         _keep(
             review,
             reviewer,
-            response,
+            replace(response, arguments=arguments),
             verdict=Verdict.NOTHING,
             digest=digest,
             rules=(),

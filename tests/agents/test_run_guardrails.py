@@ -10,6 +10,8 @@ from governance.audit.models import AuditEvent
 from governance.guardrails import operations as guardrails
 from governance.guardrails.models import GuardrailBinding, GuardrailFinding, RedactedValue
 from governance.policies.models import PolicyDecision
+from hitl.reviews import operations as reviews
+from hitl.reviews.types import Assurance, Channel, DecisionVerb, Response
 from tenants.kernel.errors import InvalidInput
 from tests.agents import probes
 from tests.agents.fake_model import FakeModel, calls, text
@@ -148,6 +150,36 @@ class TestArguments:
         say(run, bob, "approve")
         assert work(run).status == Run.Status.SUCCEEDED
         assert probe.heard == [f"My card is {CARD}"]
+
+    def test_that_a_reviewer_writes_are_redacted_as_those_of_a_model_are(
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work, bob: Any, rita: Any
+    ) -> None:
+        bind("arguments", "redact")
+        proposes(model, "pass_on", value="nothing")
+        run = work(start("go"))
+        edited = Response(
+            verb=DecisionVerb.EDIT,
+            channel=Channel.DASHBOARD,
+            arguments={"value": CARD},
+            message="So.",
+            assurance=Assurance.STEP_UP,
+        )
+        review = reviews.respond(review_id=review_of(run).pk, reviewer=bob, response=edited, now=NOW)
+        token = review.arguments["value"]
+        assert token.startswith("[PII:credit_card:")
+        assert review.digest == review.policy_request.digest()
+        kept = [(vote.arguments, vote.patch) for vote in review.votes.all()]
+        assert CARD not in f"{kept}{review.arguments}"
+        approval = Response(
+            verb=DecisionVerb.APPROVE,
+            channel=Channel.DASHBOARD,
+            version=review.version,
+            message="Fine.",
+            assurance=Assurance.STEP_UP,
+        )
+        reviews.respond(review_id=review.pk, reviewer=rita, response=approval, now=NOW)
+        assert work(run).status == Run.Status.SUCCEEDED
+        assert probe.passed_on == [token]
 
     def test_that_are_logged_run_as_they_are(
         self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
@@ -290,25 +322,44 @@ class TestRedaction:
         assert CARD not in str(event.body)
 
     def test_is_undone_for_a_tool_where_a_binding_says_so(
-        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work, bob: Any
     ) -> None:
         bind("arguments", "redact", tool="speak", restore_for_tools=True)
         proposes(model, "speak", words=f"My card is {CARD}")
         run = work(start("go"))
+        assert (run.status, probe.heard) == (Run.Status.WAITING, [])
+        assert review_of(run).facts[0]["code"] == "approval-required"
+        assert CARD not in f"{review_of(run).facts}{review_of(run).arguments}"
+        say(run, bob, "approve")
+        run = work(run)
         assert probe.heard == [f"My card is {CARD}"]
         assert AuditEvent.objects.filter(run_id=run.pk, action="guardrail.restored").count() == 1
-        decision = PolicyDecision.objects.get(run_id=run.pk)
-        assert CARD not in str(decision.request)
+        recorded = [(row.request, row.reasons) for row in PolicyDecision.objects.filter(run_id=run.pk)]
+        assert CARD not in str(recorded)
 
     def test_of_a_request_comes_back_in_a_call_of_such_a_tool(
-        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work, bob: Any
     ) -> None:
         bind("input", "redact")
         bind("arguments", "redact", tool="speak", restore_for_tools=True)
         run = start(f"Charge {CARD} please")
         proposes(model, "speak", words=run.query)
+        run = work(run)
+        assert (run.status, probe.heard) == (Run.Status.WAITING, [])
+        say(run, bob, "approve")
         work(run)
         assert probe.heard == [f"Charge {CARD} please"]
+
+    def test_hides_no_recipient_from_the_rules_where_the_tool_gets_it_back(
+        self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work
+    ) -> None:
+        bind("arguments", "redact", tool="speak", restore_for_tools=True)
+        proposes(model, "speak", words="eve@evil.example")
+        run = work(start("go"))
+        assert (run.status, probe.heard) == (Run.Status.WAITING, [])
+        decision = PolicyDecision.objects.get(run_id=run.pk)
+        assert "outside-recipient" in [reason["code"] for reason in decision.reasons]
+        assert "eve@evil.example" not in f"{decision.request}{decision.reasons}{review_of(run).facts}"
 
     def test_is_not_undone_for_any_other_tool(
         self, probe: type[Probe], bind: Bind, model: FakeModel, start: Start, work: Work

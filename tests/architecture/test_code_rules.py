@@ -170,7 +170,7 @@ class TestChokePoints:
             if called
             in {"executor.claim", "executor.execute", "gate.authorize", "reviews.consume", "gate.complete"}
         }
-        assert used == {"agents/runs/calls.py", "agents/runs/record.py"}
+        assert used == {"agents/runs/calls.py"}
 
     def test_only_the_executor_consumes_permits(self) -> None:
         assert {name(path) for path, _, called in calls() if called == "gate.consume"} == {

@@ -122,3 +122,17 @@ class TestJudge:
     def test_has_nothing_to_say_where_nothing_is_found(self) -> None:
         said = judge.judge(REFUND, judge.look(REFUND, guardrails(("pii", Action.BLOCK))))
         assert (said.effect, said.findings) == (None, ())
+
+
+class TestMany:
+    @staticmethod
+    def cards(count: int) -> list[str]:
+        return [f"{n} then {CARD}" for n in range(count)]
+
+    def test_findings_are_all_taken_out_although_few_are_told(self) -> None:
+        seen = screened(self.cards(120), ("pii", Action.REDACT))
+        assert CARD not in str(seen.value)
+        assert len(seen.told()) == engine.MAX_TOLD
+
+    def test_more_than_can_be_taken_out_are_blocked(self) -> None:
+        assert screened(self.cards(engine.MAX_TAKEN + 1), ("pii", Action.REDACT)).action is Action.BLOCK
