@@ -52,4 +52,8 @@ class Migration(migrations.Migration):
             WATCH.replace("governance_riskprofile", "governance_policyversion"),
             "DROP TRIGGER touches_rulebook ON governance_policyversion;",
         ),
+        # Budgets of teams know them by name.
+        migrations.RunSQL(
+            WATCH.replace("governance_riskprofile", "auth_group"), "DROP TRIGGER touches_rulebook ON auth_group;"
+        ),
     ]

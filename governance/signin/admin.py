@@ -100,6 +100,13 @@ class RoleMappingInline(TabularInline):  # type: ignore[misc]  # untyped upstrea
     model = RoleMapping
     extra = 1
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name each field of a row: its column's heading is none to who does not see it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = str(db_field.verbose_name).capitalize()
+        return field
+
 
 class IdentityProviderAdmin(ConfigAdmin):
     """OpenID Connect, SAML and LDAP of this tenant."""

@@ -185,7 +185,7 @@ def sign_in(stack: Any, browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("response", response)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{stack.url(tenant)}{at}")
-        if page.locator("input[name=password]").count():  # not where a storage state says who it is
+        if page.locator("input[name=username]").count():  # not where a storage state says who it is
             page.fill("input[name=username]", username)
             page.fill("input[name=password]", "demo")
             page.locator("form:has(input[name=password]) button[type=submit]").click()
