@@ -12,7 +12,7 @@ class AuditEventAdmin(EvidenceAdmin):
 
     list_display = ["when", "action", "actor_name", "user_name", "subject_kind", "outcome", "run"]
     list_filter = ["action", "outcome"]
-    search_fields = ["user_name", "agent_name", "subject_id", "run_id"]
+    search_fields = ["action", "user_name", "agent_name", "subject_id", "run_id"]
     ordering = ["-id"]
     show_full_result_count = False
 

@@ -28,6 +28,16 @@ def resolved(scope: str, subject: str) -> str | None:
     return next((str(one) for one in found[:1]), None)
 
 
+def name_of(scope: str, subject: str) -> str:
+    """Return the name of the user or agent whose id is kept; what is kept where there is no such row."""
+    found: Any = ()
+    if scope == "user" and subject.isascii() and subject.isdigit():
+        found = get_user_model().objects.filter(pk=int(subject)).values_list("username", flat=True)
+    elif scope == "agent" and _is_uuid(subject):
+        found = apps.get_model("agents.Agent").objects.filter(pk=UUID(subject)).values_list("name", flat=True)
+    return next((str(name) for name in found), subject)
+
+
 def _is_uuid(text: str) -> bool:
     try:
         UUID(text)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from governance.metering import subjects
 from governance.metering.types import MILLION, BudgetExceeded, BudgetRule, Scope, Unit, Window
 
 PER = {
@@ -41,7 +42,7 @@ def whose(scope: str, subject: str) -> str:
         case Scope.REQUEST | Scope.RUN:
             return f"each {scope}"
         case _:
-            return f"{scope} {subject}" if subject else f"each {scope}"
+            return f"{scope} {subjects.name_of(scope, subject)}" if subject else f"each {scope}"
 
 
 def who_can_raise(*, is_platforms: bool, is_tiers: bool = False) -> str:

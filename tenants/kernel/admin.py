@@ -138,6 +138,8 @@ class OperationsAdmin(Refusing):
                 raise PermissionDenied(error.detail) from error
             except DomainError as error:
                 messages.error(request, error.detail)
+            if obj.pk is None:  # what the button did away with
+                return HttpResponseRedirect(reverse(f"{self.admin_site.name}:{self._name}_changelist"))
             return HttpResponseRedirect(self._url("change", obj.pk))
 
         return press
