@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from axes.exceptions import AxesBackendPermissionDenied
 from axes.models import AccessAttempt
 from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from governance.audit.models import AuditEvent
 from governance.signin import lockout
 from governance.signin.lockout import OF_ADDRESS, OF_NAME, locked_until
+from governance.signin.middleware import LockMiddleware
 from tenants.kernel.clients import address_of
 from tenants.kernel.context import tenant_context
 from tenants.kernel.errors import PermissionMissing
@@ -278,3 +281,18 @@ class TestSessions:
         client.cookies["sessionid"] = before
         client.post("/login/", {"username": "bob", "password": "demo"})
         assert client.session.session_key != before
+
+
+class TestMiddleware:
+    """The server takes the asynchronous way, the client of other tests the synchronous one."""
+
+    def test_leaves_the_answer_as_the_face_gave_it(self) -> None:
+        given = HttpResponse(status=429)
+        request = RequestFactory().post("/login/")
+        request.axes_locked_out = True  # type: ignore[attr-defined]  # as axes marks it
+
+        async def face(_request: HttpRequest) -> HttpResponse:
+            return given
+
+        assert async_to_sync(LockMiddleware(face))(request) is given
+        assert LockMiddleware(lambda _request: given)(request) is given
