@@ -52,6 +52,8 @@ class Report:
     )
     denied_but_succeeded: int = 0
     allowed_but_refused: int = 0
+    asked_otherwise: int = 0
+    """Calls that would still have asked people, but more, fewer or others."""
     asked_before: int = 0
     asked_after: int = 0
     errors: Counter[str] = field(default_factory=Counter)
@@ -75,6 +77,7 @@ class Report:
             "by": {what: dict(counts.most_common(20)) for what, counts in self.by.items()},
             "newly_denied_but_succeeded": self.denied_but_succeeded,
             "newly_allowed_but_refused_by_people": self.allowed_but_refused,
+            "asked_otherwise": self.asked_otherwise,
             "approvals_per_day": {
                 "old": round(self.asked_before / days, 2),
                 "new": round(self.asked_after / days, 2),
@@ -104,6 +107,8 @@ def replay(
         if (was, before.arguments) != (would, after.arguments):
             left.add(run)
             _flip(report, decision, was, would, _difference(before, after))
+        elif would is Effect.REQUIRE_APPROVAL and _people(before) != _people(after):
+            report.asked_otherwise += 1
     return report
 
 
@@ -116,6 +121,12 @@ def _ask(decision: Recorded, rules: RuleSet) -> Found:
 
 def _final(decision: Recorded, found: Found) -> Effect:
     return max(decision.beside, found.outcome, key=STRICTNESS.__getitem__)
+
+
+def _people(found: Found) -> tuple[int, tuple[str, ...], int | None]:
+    """Return what the rules want of people: how many, of which groups, within how many seconds."""
+    needed = found.requirement
+    return (max(1, needed.approvals), needed.groups, needed.ttl_s) if needed else (1, (), None)
 
 
 def _difference(before: Found, after: Found) -> str:

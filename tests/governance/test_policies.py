@@ -243,6 +243,16 @@ class TestReplay:
         assert {"old": "require_approval", "new": "deny", "count": report["flipped"]} in report["matrix"]
         assert report["by"]["tool"]["refund_order"] == report["flipped"]
 
+    def test_counts_calls_that_would_ask_more_people(
+        self, agent: Any, oscar: Any, alice: Any, bob: Any
+    ) -> None:
+        refund(agent, oscar, amount=50.0)
+        policy = Policy(slug="two-for-refunds", name="Two for refunds", layer="tenant")
+        asks = document("require_approval", match={"tools": ["refund_order"]}, params={"quorum": 2})
+        publishing.save_policy(policy=policy, document=asks, by=alice, now=NOW)
+        report = publishing.replayed(policy=policy, number=None, by=bob, now=NOW + timedelta(hours=1)).report
+        assert (report["flipped"], report["asked_otherwise"] > 0) == (0, True)
+
     def test_counts_a_run_no_further_than_its_first_flip(
         self, draft: Policy, agent: Any, oscar: Any, bob: Any
     ) -> None:
