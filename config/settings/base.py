@@ -143,6 +143,7 @@ MIDDLEWARE = [
     "governance.audit.configuration.ConfigurationAuditMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "governance.signin.middleware.EnrolmentMiddleware",
+    "axes.middleware.AxesMiddleware",
     "governance.signin.middleware.LockMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

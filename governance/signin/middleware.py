@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
-from axes.middleware import AxesMiddleware
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -14,16 +13,32 @@ from tenants.kernel.api import problem
 OPEN = ("/account/", "/logout/", "/static/", "/health/")
 
 
-class LockMiddleware(AxesMiddleware):  # type: ignore[misc]  # untyped upstream
-    """Leave the answer to a lock as the face gave it; upstream's own loses it where requests are asynchronous."""
+class LockMiddleware:
+    """Leave the answer to a lock as the face gave it: axes, around this, would put its own in its place, or none.
+
+    None where requests are asynchronous, as the server's are.
+    """
+
+    async_capable = True
+    sync_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer as the face does."""
-        return self.__acall__(request) if iscoroutinefunction(self) else self.get_response(request)
+        if iscoroutinefunction(self):
+            return self._answer(request)
+        return self._told(request, self.get_response(request))
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponse:
-        answer: HttpResponse = await self.get_response(request)
-        return answer
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        return self._told(request, await self.get_response(request))
+
+    def _told(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        request.axes_locked_out = False  # type: ignore[attr-defined]  # the face has said so
+        return response
 
 
 class EnrolmentMiddleware:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from axes.exceptions import AxesBackendPermissionDenied
+from axes.middleware import AxesMiddleware
 from axes.models import AccessAttempt
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -294,5 +295,6 @@ class TestMiddleware:
         async def face(_request: HttpRequest) -> HttpResponse:
             return given
 
-        assert async_to_sync(LockMiddleware(face))(request) is given
-        assert LockMiddleware(lambda _request: given)(request) is given
+        assert async_to_sync(AxesMiddleware(LockMiddleware(face)))(request) is given
+        request.axes_locked_out = True  # type: ignore[attr-defined]
+        assert AxesMiddleware(LockMiddleware(lambda _request: given))(request) is given

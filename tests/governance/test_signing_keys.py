@@ -130,7 +130,7 @@ class TestRotation:
         assert old not in kids(timedelta(seconds=421))
 
     def test_of_a_compromised_key_ends_its_tokens(self, acme: Any, oscar: Any) -> None:
-        token = minted(oscar, audience=base_url()).token
+        token = minted(oscar, audience=base_url(), for_us=True).token
         assert verification.own(token, now=timezone.now()).user == oscar
         keys.rotate(now=timezone.now(), compromised=True)
         assert len(keys.published(now=timezone.now())) == 2
