@@ -1,11 +1,11 @@
 """The gate: one recorded decision, and how many two processes record a second."""
 
-import multiprocessing
+import subprocess
+import sys
 import time
 from statistics import median
-from typing import Any, cast
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from agents.runs.models import Run
@@ -21,6 +21,8 @@ from tenants.kernel.context import schema_tenant, tenant_context
 from tenants.kernel.models import uuid7
 
 PROCESSES = 2
+READY_S = 8.0
+WARM_UP = 20
 
 
 def one_decision(repeat: int) -> Figures:
@@ -63,25 +65,27 @@ def _decide(request: PolicyRequest) -> Decision:
 
 
 def _per_second(run: Run, repeat: int) -> float:
-    """Return how many durable, audited decisions a second two processes record together."""
-    request = _request(run)
-    connection.close()
-    cast(Any, connection).close_pool()  # its threads do not survive a fork
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_decide_many, args=(request, repeat)) for _ in range(PROCESSES)]
-    started = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    seconds = time.perf_counter() - started
-    if any(worker.exitcode for worker in workers):
+    """Return how many durable, audited decisions a second two processes record together.
+
+    Each process gets ready first, and all begin at one moment.
+    """
+    start = time.time() + READY_S
+    command = [sys.executable, "-m", "benchmarks.deciding", str(run.pk), str(repeat), str(start)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
+    seconds = [float(worker.communicate()[0]) for worker in workers]
+    if any(worker.returncode for worker in workers):
         raise RuntimeError("A process that records decisions failed.")
-    return PROCESSES * repeat / seconds
+    return PROCESSES * repeat / max(seconds)
 
 
-def _decide_many(request: PolicyRequest, repeat: int) -> None:
+def decide_many(run_id: str, repeat: str, start: str) -> None:
+    """Record decisions about a run from the moment on, and print how many seconds that took."""
     with tenant_context(schema_tenant(fixtures.SCHEMA)):
-        for number in range(repeat):
+        request = _request(Run.objects.get(pk=run_id))
+        for number in range(WARM_UP):
             _decide(request.with_arguments({"n": number}))
-    connection.close()
+        time.sleep(max(0.0, float(start) - time.time()))
+        began = time.perf_counter()
+        for number in range(int(repeat)):
+            _decide(request.with_arguments({"n": number}))
+        print(time.perf_counter() - began)
