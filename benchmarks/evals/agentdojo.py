@@ -152,8 +152,7 @@ def _asks(case: Case, before: Sequence[Call], call: Call, *, plans: Sequence[Ite
 def figures(cases: Sequence[Case]) -> dict[str, Any]:
     """Return every figure of a set of runs."""
     found = {**hijacked(cases, asks), **benign(cases, asks)}
-    found["benign_consequential_asked_singly_pct"] = found["benign_consequential_asked_pct"]
-    found["benign_consequential_asked_pct"] = with_plans(cases)
+    found["benign_consequential_asked_with_plans_pct"] = with_plans(cases)
     found |= one_argument(cases)
     suites = sorted({case.suite for case in cases})
     found["by_suite"] = {}
